@@ -1,0 +1,29 @@
+// Which folder of src may import which, besides itself. Everything not listed is an error.
+const mayImport = {
+  core: [],
+  http: [],
+  redis: ['core'],
+  register: ['core', 'redis'],
+  cache: ['core', 'redis', 'register'],
+  'http-cache': ['core', 'http', 'register', 'cache'],
+  data: ['core', 'register', 'cache'],
+  invalidation: ['core', 'http', 'register', 'cache'],
+};
+
+module.exports = {
+  forbidden: [
+    { name: 'no-circular', severity: 'error', from: {}, to: { circular: true } },
+    ...Object.entries(mayImport).map(([folder, below]) => ({
+      name: `${folder}-imports`,
+      severity: 'error',
+      from: { path: `^src/${folder}/` },
+      to: { path: '^src/', pathNot: [folder, ...below].map((name) => `^src/${name}/`) },
+    })),
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    tsConfig: { fileName: 'tsconfig.json' },
+    tsPreCompilationDeps: true,
+    enhancedResolveOptions: { extensions: ['.ts', '.js'] },
+  },
+};

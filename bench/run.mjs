@@ -1,0 +1,125 @@
+// npm run bench: measures every contestant and the invalidation of tags, writes bench/results/latest.json and docs/benchmarks.md.
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { availableParallelism, cpus } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { Redis } from 'ioredis';
+import { buildIfOlder } from './build-if-older.mjs';
+import { contestants } from './contestants.mjs';
+import { runHttp } from './http-rounds.mjs';
+import { readOptions, USAGE } from './options.mjs';
+import { SIZES } from './payload.mjs';
+import { createPinning, nodeBinary, startProcess, startRedis, versionOfBinary } from './processes.mjs';
+import { format } from 'prettier';
+import { linesOf } from './figures.mjs';
+import { writeReport } from './report.mjs';
+
+process.chdir(fileURLToPath(new URL('..', import.meta.url)));
+const options = readOptions(process.argv.slice(2));
+if (options.help) {
+  console.log(USAGE);
+  process.exit();
+}
+const measuresUs = options.parts.includes('invalidation') || options.contestants.some((name) => contestants[name].own);
+if (measuresUs) buildIfOlder();
+
+const started = Date.now();
+const problems = [];
+const nodeVersions = [];
+const results = { meta: {}, http: [], invalidation: [], problems };
+const pinning = createPinning(options.pin);
+const say = (text) => process.stderr.write(`${text}\n`);
+
+for (const major of options.nodes) {
+  const binary = nodeBinary(major);
+  nodeVersions.push(versionOfBinary(binary));
+  if (options.parts.includes('http')) await benchHttp(major, binary);
+  if (options.parts.includes('invalidation')) await benchInvalidation(major, binary);
+}
+results.meta = describe(results.meta.redis);
+for (const line of linesOf(results)) console.log(line);
+if (options.report) await save();
+for (const problem of problems) say(`PROBLEM ${problem}`);
+process.exitCode = problems.length > 0 ? 1 : 0;
+
+async function benchHttp(major, binary) {
+  const loader = await startProcess(process.execPath, 'load.mjs');
+  pinning.pin('load', loader.pid);
+  try {
+    for (const sizeName of options.sizes) {
+      say(`Node ${major}, bodies of ${sizeName}`);
+      await withRedis(async (redis, redisPort) => {
+        const bench = { options, binary, redis, redisPort, loader, pinning, problems };
+        for (const one of await runHttp(bench, SIZES[sizeName]))
+          results.http.push({ node: major, size: sizeName, ...one });
+      });
+    }
+  } finally {
+    loader.stop();
+  }
+}
+
+async function benchInvalidation(major, binary) {
+  say(`Node ${major}, invalidation`);
+  await withRedis(async (_redis, redisPort) => {
+    const child = await startProcess(binary, 'invalidation.mjs', [redisPort, options.calls, ...options.entries]);
+    pinning.pin('server', child.pid);
+    const outcome = await child.ask({});
+    for (const { count, before, after } of outcome.subjects) {
+      if (before.hits < before.asked)
+        problems.push(`${count} entries: ${before.asked - before.hits} of a sample were not stored`);
+      if (after.hits > 0) problems.push(`${count} entries: ${after.hits} of a sample survived the invalidation`);
+    }
+    results.invalidation.push({ node: major, ...outcome });
+    child.stop();
+  });
+}
+
+/** A fresh server for each combination: nobody inherits the memory or the counters of another. */
+async function withRedis(use) {
+  const server = await startRedis();
+  pinning.pin('redis', server.pid);
+  const redis = new Redis({ host: server.host, port: server.port });
+  try {
+    results.meta.redis ??= /redis_version:(\S+)/.exec(await redis.info('server'))?.[1];
+    await use(redis, server.port);
+  } finally {
+    redis.disconnect();
+    await server.stop();
+  }
+}
+
+function versionOf(name) {
+  return JSON.parse(readFileSync(`node_modules/${name}/package.json`, 'utf8')).version;
+}
+
+function describe(redis) {
+  const { contestants: names, nodes, rounds, slice, warmup, connections, calls, quick } = options;
+  const args = process.argv.slice(2);
+  return {
+    date: new Date(started).toISOString().slice(0, 10),
+    command: ['npm run bench', ...(args.length > 0 ? ['--', ...args] : [])].join(' '),
+    seconds: Math.round((Date.now() - started) / 1000),
+    settings: { contestants: names, nodes, rounds, slice, warmup, connections, calls, quick },
+    versions: {
+      node: nodeVersions.join(', '),
+      redis,
+      'express-redis-suite': JSON.parse(readFileSync('package.json', 'utf8')).version,
+      express: versionOf('express'),
+      ioredis: versionOf('ioredis'),
+      apicache: versionOf('apicache'),
+      autocannon: versionOf('autocannon'),
+    },
+    cpu: { model: cpus()[0]?.model ?? 'unknown', cores: availableParallelism(), pinned: pinning.active },
+    platform: process.platform,
+  };
+}
+
+async function save() {
+  mkdirSync('bench/results', { recursive: true });
+  writeFileSync(
+    'bench/results/latest.json',
+    await format(JSON.stringify(results), { parser: 'json', printWidth: 120 }),
+  );
+  await writeReport();
+  say('wrote bench/results/latest.json and docs/benchmarks.md');
+}

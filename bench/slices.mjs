@@ -1,0 +1,81 @@
+// Closed-loop HTTP load in short slices: every connection has one request under way while a slice lasts, and rests in between.
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { ids, pathOf } from './payload.mjs';
+
+const END_OF_HEAD = Buffer.from('\r\n\r\n');
+const requests = ids.map((id) =>
+  Buffer.from(`GET ${pathOf(id)} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: keep-alive\r\n\r\n`),
+);
+
+/** Opens connections to one server whose answers have bodies of `size` bytes. */
+export async function openConnections({ port, connections: count, size }) {
+  const tally = { done: 0, failed: 0, running: false, busy: 0, onIdle: () => undefined };
+  const connections = [];
+  for (let i = 0; i < count; i++) {
+    const socket = connect({ port, host: '127.0.0.1', noDelay: true });
+    await once(socket, 'connect');
+    connections.push(createConnection(socket, tally, size, Math.floor((i * requests.length) / count)));
+  }
+  return {
+    slice: (ms) => runSlice(connections, tally, ms),
+    close: () => {
+      for (const { socket } of connections) socket.destroy();
+    },
+  };
+}
+
+function createConnection(socket, tally, size, firstRequest) {
+  let next = firstRequest;
+  let head = null; // The beginning of an answer whose head has not ended yet.
+  let missing = 0; // Bytes of the body still to come.
+
+  const send = () => {
+    socket.write(requests[next]);
+    next = (next + 1) % requests.length;
+  };
+  const finish = () => {
+    tally.done++;
+    if (tally.running) send();
+    else if (--tally.busy === 0) tally.onIdle();
+  };
+  socket.on('data', (chunk) => {
+    if (missing > 0) {
+      missing -= chunk.length;
+    } else {
+      const data = head === null ? chunk : Buffer.concat([head, chunk]);
+      const end = data.indexOf(END_OF_HEAD);
+      if (end === -1) {
+        head = data;
+        return;
+      }
+      head = null;
+      if (!isRight(data.latin1Slice(0, end), size)) tally.failed++;
+      missing = size - (data.length - end - END_OF_HEAD.length);
+    }
+    if (missing === 0) finish();
+  });
+  return { socket, send };
+}
+
+function isRight(head, size) {
+  return head.startsWith('HTTP/1.1 200 ') && Number(/\r\ncontent-length: (\d+)/i.exec(head)?.[1]) === size;
+}
+
+/** Loads the server for about `ms`. `counted` answers came within `elapsedMs`; `done` includes those under way at its end. */
+async function runSlice(connections, tally, ms) {
+  Object.assign(tally, { done: 0, failed: 0, running: true, busy: connections.length });
+  const cpuBefore = process.cpuUsage();
+  const startedAt = performance.now();
+  for (const { send } of connections) send();
+  return new Promise((resolve) => {
+    setTimeout(() => {
+      const counted = tally.done;
+      const elapsedMs = performance.now() - startedAt;
+      const cpu = process.cpuUsage(cpuBefore);
+      tally.onIdle = () =>
+        resolve({ counted, elapsedMs, done: tally.done, failed: tally.failed, cpuUs: cpu.user + cpu.system });
+      tally.running = false;
+    }, ms);
+  });
+}

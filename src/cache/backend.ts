@@ -1,0 +1,127 @@
+import { toBytes, type Bytes } from '../core/bytes.ts';
+import { type Duration, toMs } from '../core/duration.ts';
+import { ConfigError } from '../core/errors.ts';
+import { EventBus } from '../core/events.ts';
+import { keyPrefixOf, type RedisClient } from '../redis/client.ts';
+import { connectionOf } from '../redis/connection.ts';
+import { createKeys } from '../redis/keys.ts';
+import { createMemoryRegister } from '../register/memory-register.ts';
+import { createRedisRegister } from '../register/redis-register.ts';
+import { createMemoryStore } from './memory-store.ts';
+import { createRedisStore } from './redis-store.ts';
+import { createStatistics, type Statistics } from './statistics.ts';
+import type { CacheStore } from './store.ts';
+
+/** Where a cache lives. The same in every factory; parts with the same connection and prefix share one cache. */
+export interface BackendOptions {
+  /** Your ioredis connection. Without it the cache lives in this process. */
+  readonly redis?: RedisClient | undefined;
+  /** First part of every key. Default: `suite`. */
+  readonly prefix?: string | undefined;
+  /** `memory` asks for the embedded backend by name, and is refused together with `redis`. Default: `redis` when there is a connection. */
+  readonly backend?: 'redis' | 'memory' | undefined;
+  /** Bound of the embedded backend. Default: `64mb`. */
+  readonly memory?: Bytes | undefined;
+  /** How far behind an invalidation a read may be. Default: 0, not at all. */
+  readonly maxStaleness?: Duration | undefined;
+  /** How long one call to Redis may take. Default: 100 ms. The same for all parts on one connection. */
+  readonly deadline?: Duration | undefined;
+}
+
+/** Names of {@link BackendOptions}, for checking. */
+export const BACKEND_OPTIONS = ['redis', 'prefix', 'backend', 'memory', 'maxStaleness', 'deadline'] as const;
+
+/** One cache: what all parts on one connection and prefix share. */
+export interface Backend {
+  readonly kind: 'redis' | 'memory';
+  readonly store: CacheStore;
+  readonly events: EventBus;
+  readonly httpStatistics: Statistics;
+  readonly dataStatistics: Statistics;
+  /** Closes what was opened for it. It may be used on, within its bounds. */
+  close(): void;
+}
+
+interface Shared {
+  readonly backend: Backend;
+  readonly settings: Readonly<Record<string, number>>;
+}
+
+const onRedis = new WeakMap<RedisClient, Map<string, Shared>>();
+const inMemory = new Map<string, Shared>();
+
+/**
+ * The cache of a connection and prefix; without a connection, the one of this process and prefix.
+ *
+ * @throws {ConfigError} When an option is wrong, or contradicts what another part said about the same cache.
+ */
+export function backendOf(options: BackendOptions): Backend {
+  const { redis, prefix = 'suite', backend = redis === undefined ? 'memory' : 'redis' } = options;
+  if ((backend === 'redis') !== (redis !== undefined)) {
+    throw new ConfigError(
+      redis === undefined
+        ? "backend: 'redis' needs a connection. Pass redis: createRedis()."
+        : "backend: 'memory' and a redis connection exclude each other. Leave one out.",
+    );
+  }
+  const shelf = redis === undefined ? inMemory : shelfOf(redis);
+  const existing = shelf.get(prefix);
+  if (existing !== undefined) {
+    checkSame(options, existing, prefix);
+    return existing.backend;
+  }
+  const shared = redis === undefined ? openMemory(options, prefix) : openRedis(options, redis, prefix);
+  shelf.set(prefix, shared);
+  return shared.backend;
+}
+
+function shelfOf(redis: RedisClient): Map<string, Shared> {
+  const shelf = onRedis.get(redis) ?? new Map<string, Shared>();
+  onRedis.set(redis, shelf);
+  return shelf;
+}
+
+function settingsOf({ maxStaleness, memory }: BackendOptions): Record<string, number> {
+  return { maxStaleness: toMs(maxStaleness ?? 0, 'maxStaleness'), memory: toBytes(memory ?? '64mb', 'memory') };
+}
+
+function checkSame(options: BackendOptions, existing: Shared, prefix: string): void {
+  const wanted = settingsOf(options);
+  for (const name of ['maxStaleness', 'memory'] as const) {
+    if (options[name] !== undefined && wanted[name] !== existing.settings[name]) {
+      throw new ConfigError(
+        `${name}: the cache "${prefix}" is already in use with another value. Give it in one place only.`,
+      );
+    }
+  }
+  if (options.redis !== undefined && options.deadline !== undefined) {
+    connectionOf(options.redis, toMs(options.deadline, 'deadline'));
+  }
+}
+
+function openMemory(options: BackendOptions, prefix: string): Shared {
+  createKeys(prefix); // Same rules for names, so that moving to Redis later is one option.
+  const settings = settingsOf(options);
+  const register = createMemoryRegister();
+  const store = createMemoryStore(register, settings['memory'] ?? 0);
+  return { settings, backend: assemble('memory', store, new EventBus(), () => inMemory.delete(prefix)) };
+}
+
+function openRedis(options: BackendOptions, redis: RedisClient, prefix: string): Shared {
+  const { deadline } = options;
+  const settings = settingsOf(options);
+  const keys = createKeys(prefix, keyPrefixOf(redis));
+  const connection = connectionOf(redis, deadline === undefined ? undefined : toMs(deadline, 'deadline'));
+  const register = createRedisRegister({ connection, keys, maxStalenessMs: settings['maxStaleness'] ?? 0 });
+  const events = new EventBus();
+  for (const name of ['redis:degraded', 'redis:recovered'] as const) {
+    connection.events.on(name, (incident) => events.tell(name, incident));
+  }
+  connection.events.on('cache:error', (failure) => events.tell('cache:error', failure));
+  const store = createRedisStore(connection, keys, register);
+  return { settings, backend: assemble('redis', store, events, () => register.close()) };
+}
+
+function assemble(kind: Backend['kind'], store: CacheStore, events: EventBus, close: () => void): Backend {
+  return { kind, store, events, httpStatistics: createStatistics(), dataStatistics: createStatistics(), close };
+}

@@ -1,0 +1,105 @@
+import type { Dependencies } from '../register/ledger.ts';
+import type { Stamp } from '../register/mirror.ts';
+
+/**
+ * One stored value, as one string in Redis: a fixed header of 72 bytes (little endian), tags, key, metadata, body.
+ *
+ * ```
+ *  0 u16 magic    2 u8 version   3 u8 flags      4 u16 tag count   6 u16 -        8 u32 bytes of tags   12 u32 of key
+ * 16 u32 of metadata            20 u32 of body  24 f64 clock      32 f64 generation                     40 f64 stored at, ms
+ * 48 f64 fresh for, ms          56 f64 stale for, ms              64 f64 computed in, ms
+ * ```
+ * Fixed places let the header be read without the body. An unknown magic or version is a miss, so that versions can be mixed during a deployment.
+ */
+export interface Entry extends Stamp {
+  /** Meaning is the owner's. One byte. */
+  readonly flags: number;
+  readonly storedAt: number;
+  readonly freshMs: number;
+  readonly staleMs: number;
+  readonly computeMs: number;
+  /** Owner's description of the body, raw. */
+  readonly metadata: Buffer;
+  readonly body: Buffer;
+  /** The whole, of which the above are views. */
+  readonly bytes: Buffer;
+}
+
+/** What an entry is made of. */
+export interface EntryDraft extends Dependencies {
+  readonly stamp: Stamp;
+  readonly flags: number;
+  readonly freshMs: number;
+  readonly staleMs: number;
+  readonly computeMs: number;
+  readonly metadata: string;
+  readonly body: Uint8Array;
+}
+
+const MAGIC = 0x5245;
+const VERSION = 1;
+const HEADER_BYTES = 72;
+
+/** Lays out an entry that is stored at `storedAt` (the register's time). */
+export function encodeEntry(draft: EntryDraft, storedAt: number): Buffer {
+  const tags = draft.tags.map((tag) => Buffer.from(tag));
+  const key = Buffer.from(draft.key);
+  const metadata = Buffer.from(draft.metadata);
+  const tagBytes = tags.reduce((sum, tag) => sum + 2 + tag.length, 0);
+  // Not from the shared pool: a small entry that is kept would keep a whole slab of it.
+  const bytes = Buffer.allocUnsafeSlow(HEADER_BYTES + tagBytes + key.length + metadata.length + draft.body.length);
+
+  bytes.writeUInt16LE(MAGIC, 0);
+  bytes.writeUInt8(VERSION, 2);
+  bytes.writeUInt8(draft.flags, 3);
+  bytes.writeUInt16LE(tags.length, 4);
+  bytes.writeUInt16LE(0, 6);
+  bytes.writeUInt32LE(tagBytes, 8);
+  bytes.writeUInt32LE(key.length, 12);
+  bytes.writeUInt32LE(metadata.length, 16);
+  bytes.writeUInt32LE(draft.body.length, 20);
+  const numbers = [draft.stamp.clock, draft.stamp.generation, storedAt, draft.freshMs, draft.staleMs, draft.computeMs];
+  numbers.forEach((number, i) => bytes.writeDoubleLE(number, 24 + 8 * i));
+
+  let at = HEADER_BYTES;
+  for (const tag of tags) {
+    bytes.writeUInt16LE(tag.length, at);
+    at += 2 + tag.copy(bytes, at + 2);
+  }
+  at += key.copy(bytes, at);
+  at += metadata.copy(bytes, at);
+  bytes.set(draft.body, at);
+  return bytes;
+}
+
+/** Reads an entry; `undefined` when it is not one of this version, or is truncated. Nothing is copied. */
+export function decodeEntry(bytes: Buffer): Entry | undefined {
+  if (bytes.length < HEADER_BYTES || bytes.readUInt16LE(0) !== MAGIC || bytes[2] !== VERSION) return undefined;
+  const metadataAt = HEADER_BYTES + bytes.readUInt32LE(8) + bytes.readUInt32LE(12);
+  const bodyAt = metadataAt + bytes.readUInt32LE(16);
+  if (bodyAt + bytes.readUInt32LE(20) !== bytes.length) return undefined;
+  return {
+    flags: bytes.readUInt8(3),
+    clock: bytes.readDoubleLE(24),
+    generation: bytes.readDoubleLE(32),
+    storedAt: bytes.readDoubleLE(40),
+    freshMs: bytes.readDoubleLE(48),
+    staleMs: bytes.readDoubleLE(56),
+    computeMs: bytes.readDoubleLE(64),
+    metadata: bytes.subarray(metadataAt, bodyAt),
+    body: bytes.subarray(bodyAt),
+    bytes,
+  };
+}
+
+/** Reads the key and the tags of an entry, which are needed only when something was invalidated after it was computed. */
+export function dependenciesOf({ bytes }: Entry): Dependencies {
+  const tags: string[] = [];
+  let at = HEADER_BYTES;
+  for (let left = bytes.readUInt16LE(4); left > 0; left--) {
+    const end = at + 2 + bytes.readUInt16LE(at);
+    tags.push(bytes.toString('utf8', at + 2, end));
+    at = end;
+  }
+  return { tags, key: bytes.toString('utf8', at, at + bytes.readUInt32LE(12)) };
+}

@@ -1,0 +1,74 @@
+import type { Dependencies } from '../register/ledger.ts';
+import type { Stamp } from '../register/mirror.ts';
+import type { EntryDraft } from './entry.ts';
+import { createFlights } from './flights.ts';
+import type { CacheStore, Found } from './store.ts';
+
+/** One cache-aside read. */
+export interface ReadThrough<T> {
+  readonly address: string;
+  readonly dependencies: Dependencies;
+  readonly load: () => T | Promise<T>;
+  /** What is stored for a loaded value; `undefined` when it cannot be. */
+  toDraft(value: T, stamp: Stamp, computeMs: number): EntryDraft | undefined;
+  /** The value of a stored body; `undefined` when it cannot be read, which counts as a miss. */
+  fromBody(body: Buffer): T | undefined;
+  write(draft: EntryDraft): Promise<boolean>;
+  onServed(found: Found): void;
+  onMissed(isAvailable: boolean): void;
+}
+
+interface Loaded {
+  readonly value: unknown;
+  /** Absent when the value cannot be stored, nor shared but by reference. */
+  readonly draft: EntryDraft | undefined;
+}
+
+/** How often a caller joins another's load that turns out to be invalidated, before it loads for itself. */
+const MAX_JOINS = 3;
+
+/** Creates the cache-aside read of a store: one load per address and process at a time. */
+export function createReadThrough(store: CacheStore): <T>(request: ReadThrough<T>) => Promise<T> {
+  const flights = createFlights<Loaded>(store.register);
+
+  async function lead<T>(request: ReadThrough<T>, stamp: Stamp): Promise<Loaded> {
+    const startedAt = performance.now();
+    const value = await request.load();
+    const draft = value === undefined ? undefined : request.toDraft(value, stamp, performance.now() - startedAt);
+    if (draft !== undefined) void request.write(draft); // Never rejects, and nobody needs to wait for it.
+    return { value, draft };
+  }
+
+  function begin<T>(request: ReadThrough<T>, stamp: Stamp): Promise<Loaded> {
+    const outcome = lead(request, stamp);
+    flights.begin(request.address, stamp, request.dependencies, outcome);
+    return outcome;
+  }
+
+  return async function readThrough<T>(request: ReadThrough<T>): Promise<T> {
+    for (let joins = 0; ; joins++) {
+      const { found, stamp } = await store.read(request.address);
+      const stored = found && request.fromBody(found.entry.body);
+      if (found !== undefined && stored !== undefined) {
+        request.onServed(found);
+        if (found.state === 'stale' && stamp !== undefined && flights.find(request.address) === undefined) {
+          begin(request, stamp).catch(() => undefined); // The caller has its value; the next one tries again.
+        }
+        return stored;
+      }
+      const flight = stamp === undefined || joins >= MAX_JOINS ? undefined : flights.find(request.address);
+      if (flight === undefined) {
+        request.onMissed(stamp !== undefined);
+        if (stamp === undefined) return request.load();
+        return (await begin(request, stamp)).value as T;
+      }
+      const { value, draft } = await flight.outcome;
+      const shared = draft === undefined ? (value as T) : request.fromBody(Buffer.from(draft.body));
+      const isValid = draft === undefined || store.register.judge(draft.stamp, () => draft) !== 'dead';
+      if (isValid && (shared !== undefined || draft === undefined)) {
+        request.onMissed(true);
+        return shared as T;
+      }
+    }
+  };
+}

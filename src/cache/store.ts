@@ -1,0 +1,37 @@
+import type { Stamp } from '../register/mirror.ts';
+import type { Register } from '../register/register.ts';
+import type { Entry, EntryDraft } from './entry.ts';
+
+/** A stored entry that may be served. `stale`: softly purged, or past its freshness but within what staleness it was given. */
+export interface Found {
+  readonly state: 'fresh' | 'stale';
+  readonly entry: Entry;
+  readonly ageMs: number;
+}
+
+/** Outcome of a lookup. */
+export interface Lookup {
+  /** Absent on a miss. */
+  readonly found?: Found | undefined;
+  /** For the computation that a miss leads to. Absent when the store cannot be relied on now: compute, and store nothing. */
+  readonly stamp?: Stamp | undefined;
+}
+
+/** Outcome of a lookup when the store is away. */
+export const UNAVAILABLE: Lookup = Object.freeze({});
+
+/**
+ * Where entries are kept. A port: every adapter passes the same contract.
+ *
+ * Promise: `read` returns no entry that an invalidation hit which had resolved before `read` was called (in bounded mode: within the bound, and at once in the
+ * invalidating process). It answers within the deadline and never rejects. The store may lose any entry at any time.
+ */
+export interface CacheStore {
+  readonly register: Register;
+  /** Looks up the entry at an address. */
+  read(address: string): Lookup | Promise<Lookup>;
+  /** Stores an entry at an address for as long as it may be fresh or stale. Resolves false when it was not stored. Never rejects. */
+  write(address: string, draft: EntryDraft): Promise<boolean>;
+  /** Drops the entry at an address to free its memory; what makes it invalid is the register's. Never rejects. */
+  drop(address: string): Promise<void>;
+}

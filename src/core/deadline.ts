@@ -1,0 +1,35 @@
+/**
+ * Calls `onExpired` after `ms`, unless the returned function is called first. A stalled event loop fires timers before it reads replies that have
+ * already arrived, so an expired timer lets pending input be read first (two turns) before it calls.
+ */
+export function startDeadline(ms: number, onExpired: () => void): () => void {
+  let isCancelled = false;
+  const timer = setTimeout(() => {
+    setImmediate(() =>
+      setImmediate(() => {
+        if (!isCancelled) onExpired();
+      }),
+    );
+  }, ms);
+  return () => {
+    isCancelled = true;
+    clearTimeout(timer);
+  };
+}
+
+/** The outcome of `work`, or `instead` when it fails or takes longer than `ms`. What was begun goes on. */
+export function within<T>(ms: number, work: Promise<T>, instead: T): Promise<T> {
+  return new Promise((resolve) => {
+    const cancel = startDeadline(ms, () => resolve(instead));
+    work.then(
+      (outcome) => {
+        cancel();
+        resolve(outcome);
+      },
+      () => {
+        cancel();
+        resolve(instead);
+      },
+    );
+  });
+}

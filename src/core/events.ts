@@ -1,0 +1,42 @@
+import { EventEmitter } from 'node:events';
+
+/** What a cache did with one lookup. `route` is the Express route (`/api/products/:id`) or `data`. */
+export interface CacheEvent {
+  readonly route: string;
+  readonly key: string;
+}
+
+/** One incident of one Redis connection. On Cluster each node is on its own. */
+export interface RedisIncident {
+  /** `host:port` of a Cluster node, or `redis` where there is one connection. */
+  readonly node: string;
+  /** The error that opened the circuit; absent when it closed. */
+  readonly error?: Error;
+}
+
+/** Events of a suite and their arguments. */
+export interface SuiteEvents {
+  'cache:hit': [CacheEvent];
+  'cache:miss': [CacheEvent];
+  'cache:stale': [CacheEvent];
+  'cache:bypass': [CacheEvent];
+  'cache:store': [CacheEvent];
+  /** Redis failed underneath; the request was answered without it. */
+  'cache:error': [{ readonly operation: string; readonly error: Error }];
+  'redis:degraded': [RedisIncident];
+  'redis:recovered': [RedisIncident];
+}
+
+/** The emitter behind `suite.events`. */
+export class EventBus extends EventEmitter<SuiteEvents> {
+  /** Emits to whoever listens. A listener that throws is reported as a process warning: it must not break the request that told it. */
+  tell<Name extends keyof SuiteEvents>(name: Name, ...args: SuiteEvents[Name]): void {
+    if (this.listenerCount(name) === 0) return;
+    try {
+      // The map's tuples are what `emit` takes; TypeScript cannot see that through the generic name.
+      (this.emit as (event: string, ...rest: unknown[]) => boolean).call(this, name, ...args);
+    } catch (error) {
+      process.emitWarning(`A listener of "${name}" threw: ${String(error)}`, 'ExpressRedisSuiteWarning');
+    }
+  }
+}

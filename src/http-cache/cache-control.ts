@@ -1,0 +1,81 @@
+import { type Duration, toMs } from '../core/duration.ts';
+import { ConfigError } from '../core/errors.ts';
+
+/** Directives of a Cache-Control field by lower-case name. Without argument: `true`. */
+export type Directives = ReadonlyMap<string, string | true>;
+
+/**
+ * Reads Cache-Control (RFC 9111 §5.2): names in any case, several lines, arguments as token or quoted string. What cannot be read is passed over, name by name, so
+ * that a mistake in one directive never hides a prohibition in another. Of a repeated directive the first counts, as §4.2.1 allows.
+ */
+export function parseCacheControl(field: string | readonly string[] | undefined): Directives {
+  const directives = new Map<string, string | true>();
+  if (field === undefined) return directives;
+  const text = typeof field === 'string' ? field : field.join(',');
+  for (const [, name = '', quoted, token] of text.matchAll(
+    /([^\s,=;"]+)(?:\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,]*)))?/g,
+  )) {
+    const key = name.toLowerCase();
+    if (!directives.has(key)) directives.set(key, quoted ?? token ?? true);
+  }
+  return directives;
+}
+
+/** Milliseconds of a delta-seconds directive (RFC 9111 §1.2.2); 0 when its argument is not one (§4.2.1: treat as stale); `undefined` when it is absent. */
+export function secondsOf(directives: Directives, name: string): number | undefined {
+  const value = directives.get(name);
+  if (value === undefined) return undefined;
+  return value !== true && /^\d+$/.test(value) ? Math.min(Number(value), 2 ** 31) * 1_000 : 0;
+}
+
+/** What {@link cacheControl} writes. Durations are rounded down to seconds. */
+export interface CacheControlFields {
+  readonly public?: boolean;
+  readonly private?: boolean;
+  readonly noStore?: boolean;
+  readonly noCache?: boolean;
+  readonly noTransform?: boolean;
+  readonly mustRevalidate?: boolean;
+  readonly proxyRevalidate?: boolean;
+  readonly immutable?: boolean;
+  readonly maxAge?: Duration;
+  readonly sMaxage?: Duration;
+  readonly staleWhileRevalidate?: Duration;
+  readonly staleIfError?: Duration;
+}
+
+const NAMES: Readonly<Record<keyof CacheControlFields, string>> = {
+  public: 'public',
+  private: 'private',
+  noStore: 'no-store',
+  noCache: 'no-cache',
+  noTransform: 'no-transform',
+  mustRevalidate: 'must-revalidate',
+  proxyRevalidate: 'proxy-revalidate',
+  immutable: 'immutable',
+  maxAge: 'max-age',
+  sMaxage: 's-maxage',
+  staleWhileRevalidate: 'stale-while-revalidate',
+  staleIfError: 'stale-if-error',
+};
+
+/**
+ * Writes a Cache-Control value: `cacheControl({ public: true, maxAge: '5m' })` is `public, max-age=300`.
+ *
+ * @throws {ConfigError} When a duration is none, or `public` and `private` are both set.
+ * @see RFC 9111 §5.2.2, RFC 5861, RFC 8246
+ */
+export function cacheControl(fields: CacheControlFields): string {
+  if (fields.public === true && fields.private === true) {
+    throw new ConfigError('cacheControl: public and private exclude each other.');
+  }
+  return Object.entries(fields)
+    .map(([field, value]: [string, unknown]) => {
+      const name = Object.hasOwn(NAMES, field) ? NAMES[field as keyof CacheControlFields] : undefined;
+      if (name === undefined) throw new ConfigError(`cacheControl has no field "${field}".`);
+      if (value === undefined || value === false) return undefined;
+      return value === true ? name : `${name}=${Math.floor(toMs(value as Duration, field) / 1_000)}`;
+    })
+    .filter((directive) => directive !== undefined)
+    .join(', ');
+}

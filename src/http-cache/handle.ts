@@ -1,0 +1,58 @@
+import { toTtlMs, type Ttl } from '../core/duration.ts';
+import { toTags } from '../cache/tags.ts';
+
+/** `res.cache`: what a handler of a cached route may say about its response, before it begins to answer. */
+export interface ResponseCache {
+  /** Adds tags to those of the route. */
+  tag(...tags: readonly string[]): ResponseCache;
+  /** Takes the place of the route's ttl. */
+  ttl(ttl: Ttl): ResponseCache;
+  /** Keeps this response out of the cache. */
+  skip(): ResponseCache;
+}
+
+/** What was said. */
+export interface HandlerWishes {
+  tags: string[];
+  ttlMs: number | undefined;
+  isSkipped: boolean;
+}
+
+declare global {
+  // Express' own place for what middleware adds.
+  namespace Express {
+    interface Response {
+      /** On cached routes: tags, lifetime or refusal for this response. */
+      cache: ResponseCache;
+    }
+  }
+}
+
+const wishesOf = new WeakMap<object, HandlerWishes>();
+
+/**
+ * Puts `res.cache` on a response. Where two caches follow each other the inner one decides: it knows the tags, and a copy in the outer one would survive their
+ * invalidation.
+ */
+export function attachHandle(res: { cache?: ResponseCache }): HandlerWishes {
+  const outer = wishesOf.get(res);
+  if (outer !== undefined) outer.isSkipped = true;
+  const wishes: HandlerWishes = { tags: [], ttlMs: undefined, isSkipped: false };
+  wishesOf.set(res, wishes);
+  const handle: ResponseCache = {
+    tag(...tags) {
+      wishes.tags.push(...toTags(tags, 'res.cache.tag'));
+      return handle;
+    },
+    ttl(ttl) {
+      wishes.ttlMs = toTtlMs(ttl, 'res.cache.ttl');
+      return handle;
+    },
+    skip() {
+      wishes.isSkipped = true;
+      return handle;
+    },
+  };
+  res.cache = handle;
+  return wishes;
+}

@@ -1,0 +1,153 @@
+import type { Found, Lookup } from '../cache/store.ts';
+import { entryKey } from '../cache/tags.ts';
+import { within } from '../core/deadline.ts';
+import type { Stamp } from '../register/mirror.ts';
+import { addCacheStatus } from './cache-status.ts';
+import { bypass, type Exchange, tell } from './exchange.ts';
+import { type Fill, recordFill, type Recorded } from './fill.ts';
+import { attachHandle } from './handle.ts';
+import { replay } from './replay.ts';
+import { decodeHead, flagsOf, isMarker, isPublic, type ResponseHead } from './response-head.ts';
+import type { SharedResponse } from './shared.ts';
+
+/** A request waits for another's answer so long at most, then runs its own handler. */
+const MAX_WAIT_MS = 5_000;
+/** How often a request waits for others' answers that turn out not to be for it. */
+const MAX_JOINS = 3;
+
+interface Stored extends Found {
+  readonly head: ResponseHead;
+}
+
+/** Answers a request after its lookup: from the cache, from another request's handler run, or by running its own. */
+export async function serve(exchange: Exchange, lookup: Lookup, joins = 0): Promise<void> {
+  const { state, flightKey, req } = exchange;
+  const { stamp } = lookup;
+  const stored = servable(exchange, lookup.found);
+  if (stored?.state === 'fresh') return serveStored(exchange, stored);
+  if (stamp === undefined) return serveWithoutStore(exchange);
+  const flight = state.flights.find(flightKey);
+  if (stored !== undefined && flight !== undefined) return serveStored(exchange, stored);
+  const forward = stored === undefined ? 'uri-miss' : 'stale';
+  if (req.method === 'HEAD' || joins >= MAX_JOINS || state.uncacheable.has(flightKey)) {
+    return runHandler(exchange, stamp, forward);
+  }
+  if (flight === undefined) return lead(exchange, stamp, forward);
+  return follow(exchange, flight.outcome, stamp, joins);
+}
+
+/** What was found, if it may be shared with this request and can be sent. */
+function servable({ needsPublic }: Exchange, found: Found | undefined): Stored | undefined {
+  if (found === undefined || isMarker(found.entry)) return undefined;
+  if (needsPublic && !isPublic(found.entry)) return undefined;
+  const head = headOf(found.entry);
+  return head && { ...found, head };
+}
+
+const heads = new WeakMap<Buffer, ResponseHead | undefined>();
+
+/** Entries in memory are sent many times: their heads are read once. */
+function headOf({ metadata }: Found['entry']): ResponseHead | undefined {
+  let head = heads.get(metadata);
+  if (head === undefined) {
+    head = decodeHead(metadata);
+    heads.set(metadata, head);
+  }
+  return head;
+}
+
+function serveStored(exchange: Exchange, { head, entry, ageMs, state }: Stored): void {
+  const isFresh = state === 'fresh';
+  tell(exchange, isFresh ? 'hits' : 'stale', isFresh ? 'cache:hit' : 'cache:stale');
+  // Softly purged: its lifetime ended with the purge.
+  const ttlMs = isFresh ? entry.freshMs - ageMs : Math.min(entry.freshMs - ageMs, -1);
+  const { req, res, config } = exchange;
+  replay(req, res, { head, body: entry.body, ageMs, status: { hit: true, ttlMs } }, config);
+}
+
+function serveWithoutStore(exchange: Exchange): void {
+  tell(exchange, 'errors', 'cache:error');
+  addCacheStatus(exchange.res, { forward: 'bypass' });
+  bypass(exchange, exchange.key);
+}
+
+/** Runs the handler; requests that come meanwhile wait for what it answers. */
+function lead(exchange: Exchange, stamp: Stamp, forward: Fill['forward']): void {
+  const { config, key, state, flightKey } = exchange;
+  let share: (response: SharedResponse | undefined) => void = () => undefined;
+  const outcome = new Promise<SharedResponse | undefined>((resolve) => {
+    share = resolve;
+  });
+  const tags = typeof config.tags === 'function' ? [] : config.tags;
+  state.flights.begin(flightKey, stamp, { key: entryKey('h', key.name), tags }, outcome);
+  runHandler(exchange, stamp, forward, share);
+}
+
+function runHandler(
+  exchange: Exchange,
+  stamp: Stamp,
+  forward: Fill['forward'],
+  share: (response: SharedResponse | undefined) => void = () => undefined,
+): void {
+  const { req, res, config, key, state, flightKey, needsPublic, next } = exchange;
+  tell(exchange, 'misses', 'cache:miss');
+  const { now } = state.backend.store.register;
+  const fill: Fill = { req, res, config, key, stamp, needsPublic, forward, now, wishes: attachHandle(res) };
+  recordFill(fill, {
+    recorded(response) {
+      state.uncacheable.delete(flightKey);
+      share(store(exchange, response));
+    },
+    refused(isFinal) {
+      if (isFinal && req.method === 'GET') state.uncacheable.set(flightKey, true);
+      share(undefined);
+    },
+  });
+  next();
+}
+
+/** Stores a response at its place; where it varies, in the place of its variant, with a marker in its own. */
+function store(exchange: Exchange, response: Recorded): SharedResponse {
+  const { key, state } = exchange;
+  const { draft, varyNames } = response;
+  const { store: cacheStore } = state.backend;
+  const address = varyNames.length === 0 ? key.address : key.variant(varyNames);
+  state.variants.learn(key, varyNames);
+  // Nobody waits: the command is on its way before the last byte of the response, so this process' next read comes behind it.
+  void cacheStore.write(address, draft).then((isStored) => isStored && tell(exchange, 'stores', 'cache:store'));
+  if (varyNames.length > 0) {
+    const marker = { ...draft, flags: flagsOf.marker, metadata: varyNames.join(), body: Buffer.alloc(0) };
+    void cacheStore.write(key.address, marker);
+  }
+  return { ...response, address };
+}
+
+/** Waits for another request's response. Whatever it comes to, this request is answered: by it, or by a lookup or handler of its own. */
+async function follow(
+  exchange: Exchange,
+  outcome: Promise<SharedResponse | undefined>,
+  stamp: Stamp,
+  joins: number,
+): Promise<void> {
+  const { req, res, config, state, key, needsPublic } = exchange;
+  const response = await within(MAX_WAIT_MS, outcome, undefined);
+  if (response === undefined) return runHandler(exchange, stamp, 'uri-miss');
+  const { draft, varyNames, address } = response;
+  const isMine = address === (varyNames.length === 0 ? key.address : key.variant(varyNames));
+  const isAlive = state.backend.store.register.judge(draft.stamp, () => draft) !== 'dead';
+  const head = headOfShared(response);
+  if (isMine && isAlive && head !== undefined && (!needsPublic || isPublic(draft))) {
+    tell(exchange, 'misses', 'cache:miss');
+    const status = { forward: 'uri-miss', isCollapsed: true } as const;
+    return replay(req, res, { head, body: draft.body, ageMs: 0, status }, config);
+  }
+  return serve(exchange, await state.variants.read(key), joins + 1);
+}
+
+const sharedHeads = new WeakMap<SharedResponse, ResponseHead | undefined>();
+
+function headOfShared(response: SharedResponse): ResponseHead | undefined {
+  const head = sharedHeads.get(response) ?? decodeHead(Buffer.from(response.draft.metadata));
+  sharedHeads.set(response, head);
+  return head;
+}

@@ -1,0 +1,40 @@
+import { LRUCache } from 'lru-cache';
+import type { Backend } from '../cache/backend.ts';
+import { createFlights, type Flights } from '../cache/flights.ts';
+import type { Recorded } from './fill.ts';
+import { createVariantReader, type VariantReader } from './vary.ts';
+
+/** So long after a response that could not be stored, requests of its key do not queue up behind each other. */
+const HIT_FOR_MISS_MS = 5_000;
+const MAX_HIT_FOR_MISS = 10_000;
+
+/** A response under way in this process, and where it is stored. */
+export interface SharedResponse extends Recorded {
+  readonly address: string;
+}
+
+/** What all routes on one backend share: a key may be served by several. */
+export interface HttpCacheState {
+  readonly backend: Backend;
+  readonly variants: VariantReader;
+  /** `undefined` as outcome: it cannot be shared. */
+  readonly flights: Flights<SharedResponse | undefined>;
+  /** Keys whose last response could not be stored (hit-for-miss). */
+  readonly uncacheable: LRUCache<string, true>;
+}
+
+const states = new WeakMap<Backend, HttpCacheState>();
+
+export function stateOf(backend: Backend): HttpCacheState {
+  let state = states.get(backend);
+  if (state === undefined) {
+    state = {
+      backend,
+      variants: createVariantReader(backend.store),
+      flights: createFlights(backend.store.register),
+      uncacheable: new LRUCache({ max: MAX_HIT_FOR_MISS, ttl: HIT_FOR_MISS_MS }),
+    };
+    states.set(backend, state);
+  }
+  return state;
+}

@@ -1,0 +1,106 @@
+import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
+
+/** Watches what a handler sends. */
+export interface ResponseTap {
+  /**
+   * Once, before the headers leave: status and headers are set on the response and may still be changed. `'mute'` lets the headers leave without the body.
+   */
+  head(): 'send' | 'mute';
+  /** Every piece of the body, before it leaves. The bytes are the tap's own. */
+  chunk(bytes: Buffer): void;
+  /** The handler has sent all, before the last of it leaves. */
+  end(): void;
+  /** The connection closed before the handler had sent all. It may still go on. */
+  closed(): void;
+}
+
+type Chunk = string | Uint8Array;
+
+/** Puts a tap on a response. Everything a handler may call passes through it: `writeHead` in its three forms, `write`, `end`, and what is built on them. */
+export function tapResponse(res: ServerResponse, tap: ResponseTap): void {
+  const { writeHead, write, end } = res;
+  let hasHead = false;
+  let isMuted = false;
+  let hasEnded = false;
+
+  /** Node writes headers late, when `write` or `end` find none: the tap must see them before it sees the body. */
+  function ensureHead(): void {
+    if (hasHead || res.headersSent) return;
+    hasHead = true;
+    isMuted = tap.head() === 'mute';
+  }
+
+  function record(chunk: unknown, encoding: unknown): void {
+    if (hasEnded || (typeof chunk !== 'string' && !(chunk instanceof Uint8Array))) return;
+    tap.chunk(toBytes(chunk, encoding));
+  }
+
+  Object.assign(res, {
+    writeHead(status: number, ...rest: [(string | HeadersArgument)?, HeadersArgument?]) {
+      const [first, second] = rest;
+      const reason = typeof first === 'string' ? first : undefined;
+      res.statusCode = status;
+      setHeaders(res, typeof first === 'string' ? second : first);
+      ensureHead();
+      if (reason !== undefined && res.statusCode === status) writeHead.call(res, status, reason as never);
+      else writeHead.call(res, res.statusCode);
+      return res;
+    },
+    write(...args: unknown[]) {
+      ensureHead();
+      record(args[0], args[1]);
+      if (!isMuted) return write.apply(res, args as Parameters<typeof write>);
+      callLater(args);
+      return true;
+    },
+    end(...args: unknown[]) {
+      ensureHead();
+      record(args[0], args[1]);
+      if (!hasEnded) {
+        hasEnded = true;
+        tap.end();
+      }
+      const callback = args.find((arg) => typeof arg === 'function');
+      return isMuted ? end.call(res, callback as never, 'utf8') : end.apply(res, args as Parameters<typeof end>);
+    },
+  });
+  res.once('close', () => {
+    if (!hasEnded) tap.closed();
+  });
+}
+
+type HeadersArgument = OutgoingHttpHeaders | readonly (string | number | readonly string[])[] | undefined;
+
+function setHeaders(res: ServerResponse, headers: HeadersArgument): void {
+  if (headers === undefined) return;
+  const given: readonly (readonly [string, unknown])[] = Array.isArray(headers)
+    ? pairsOf(headers as readonly unknown[])
+    : Object.entries(headers);
+  const byName = new Map<string, { name: string; values: string[] }>();
+  for (const [name, value] of given) {
+    if (value === undefined) continue;
+    const known = byName.get(name.toLowerCase()) ?? { name, values: [] };
+    known.values.push(...(Array.isArray(value) ? value.map(String) : [String(value)]));
+    byName.set(name.toLowerCase(), known);
+  }
+  for (const { name, values } of byName.values()) {
+    res.setHeader(name, values.length === 1 ? (values[0] ?? '') : values);
+  }
+}
+
+/** A list of headers is flat (`[name, value, name, value]`) or one of pairs. */
+function pairsOf(list: readonly unknown[]): [string, unknown][] {
+  if (Array.isArray(list[0])) return list as [string, unknown][];
+  return Array.from({ length: Math.floor(list.length / 2) }, (_, i) => [String(list[2 * i]), list[2 * i + 1]]);
+}
+
+/** A copy: handlers may use their buffers again. */
+function toBytes(chunk: Chunk, encoding: unknown): Buffer {
+  if (typeof chunk !== 'string') return Buffer.from(chunk);
+  return Buffer.from(chunk, typeof encoding === 'string' ? (encoding as BufferEncoding) : 'utf8');
+}
+
+function callLater(args: unknown[]): void {
+  const callback = args.find((arg): arg is () => void => typeof arg === 'function');
+  if (callback !== undefined) process.nextTick(callback);
+}

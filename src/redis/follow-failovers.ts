@@ -1,0 +1,24 @@
+import type { Cluster } from 'ioredis';
+
+const LOOK_AGAIN_MS = 200;
+
+/**
+ * Has the Cluster look for its masters while a node is in trouble. By itself ioredis learns of a failover from a MOVED reply, and a node that
+ * hangs never sends one: whatever waits for it would go on waiting after another node has taken over.
+ */
+export function followFailovers(cluster: Cluster): void {
+  let timer: NodeJS.Timeout | undefined;
+
+  function lookSoon(): void {
+    timer ??= setTimeout(look, LOOK_AGAIN_MS).unref();
+  }
+  function look(): void {
+    timer = undefined;
+    if (cluster.status !== 'ready') return;
+    cluster.refreshSlotsCache(() => {
+      if (cluster.nodes().some((node) => ['connecting', 'connect'].includes(node.status))) lookSoon();
+    });
+  }
+
+  cluster.on('node error', lookSoon);
+}

@@ -1,0 +1,172 @@
+import { type CircuitBreaker, createCircuitBreaker } from '../core/circuit-breaker.ts';
+import { startDeadline } from '../core/deadline.ts';
+import { CircuitOpenError, RedisError, TimeoutError } from '../core/errors.ts';
+import type { EventBus } from '../core/events.ts';
+import { nodeOf, type RedisClient } from './client.ts';
+
+const PROBE_INTERVAL_MS = 200;
+
+/** One call to Redis and what happens instead when Redis is slow, away or unwilling. */
+export interface GuardedCall<Fallback> {
+  /** What is asked, in words: `read entry`. */
+  readonly operation: string;
+  /** The key it is about: on Cluster it says which node must be well. */
+  readonly key: string;
+  /** Answers in Redis' place. May throw: then the caller sees that error. */
+  readonly fallback: (error: RedisError) => Fallback;
+}
+
+/**
+ * Sends one call under the connection's rules: never waits past the deadline, never sends while the circuit is open or too much is in flight,
+ * and answers with the call's own fallback instead. What was sent and timed out may still happen.
+ */
+export type Guard = <Reply, Fallback>(
+  call: GuardedCall<Fallback>,
+  send: () => Promise<Reply>,
+) => Promise<Reply | Fallback>;
+
+export interface GuardOptions {
+  readonly client: RedisClient;
+  readonly events: EventBus;
+  /** Milliseconds one call may take. */
+  readonly deadlineMs: number;
+  /** Calls that may be unanswered at a time, those given up included: the client's queues have no bound of their own. */
+  readonly maxInFlight: number;
+}
+
+interface Circuit {
+  readonly node: string;
+  readonly breaker: CircuitBreaker;
+  /** A key of this node, for probes. */
+  key: string;
+  probe: NodeJS.Timeout | undefined;
+}
+
+/** Rethrows: the fallback of calls that have none. */
+export function noFallback(error: RedisError): never {
+  throw error;
+}
+
+/** Creates the guard of one connection. On Cluster every node has a circuit of its own, so that one frozen master does not close off the others. */
+export function createGuard({ client, events, deadlineMs, maxInFlight }: GuardOptions): Guard {
+  const circuits = new Map<string, Circuit>();
+  let hasBeenReady = client.status === 'ready';
+  let inFlight = 0;
+
+  client.on('ready', () => {
+    hasBeenReady = true;
+    for (const circuit of circuits.values()) if (circuit.breaker.isOpen) probe(circuit);
+  });
+
+  function circuitOf(key: string): Circuit {
+    const node = nodeOf(client, key);
+    let circuit = circuits.get(node);
+    if (circuit === undefined) {
+      circuit = { node, key, breaker: createCircuitBreaker(), probe: undefined };
+      circuits.set(node, circuit);
+    }
+    return circuit;
+  }
+
+  /** A connection that is being made for the first time may be waited for; one that broke is not. */
+  function isReachable(): boolean {
+    if (client.status === 'ready') return true;
+    return !hasBeenReady && ['wait', 'connecting', 'connect'].includes(client.status);
+  }
+
+  function refusal(circuit: Circuit, operation: string): RedisError | undefined {
+    if (circuit.breaker.isOpen) return new CircuitOpenError(operation, PROBE_INTERVAL_MS);
+    if (!isReachable()) {
+      const error = new RedisError(operation, `Redis is not connected (${client.status}): "${operation}" was not sent`);
+      if (circuit.breaker.open()) degrade(circuit, error);
+      return error;
+    }
+    if (inFlight < maxInFlight) return undefined;
+    return new RedisError(operation, `${maxInFlight} calls are unanswered already: "${operation}" was not sent`);
+  }
+
+  function degrade(circuit: Circuit, error: RedisError): void {
+    events.tell('redis:degraded', { node: circuit.node, error });
+    scheduleProbe(circuit, PROBE_INTERVAL_MS);
+  }
+
+  function scheduleProbe(circuit: Circuit, delayMs: number): void {
+    clearTimeout(circuit.probe);
+    circuit.probe = setTimeout(() => probe(circuit), delayMs).unref();
+  }
+
+  /** Asks in the background, so that no request ever waits to find out. Only an answer within the deadline closes the circuit. */
+  function probe(circuit: Circuit): void {
+    clearTimeout(circuit.probe);
+    if (client.status !== 'ready') {
+      if (client.status !== 'end') scheduleProbe(circuit, PROBE_INTERVAL_MS);
+      return;
+    }
+    const sentAt = performance.now();
+    client.eval('return 1', 1, circuit.key).then(
+      () => {
+        if (performance.now() - sentAt > deadlineMs) scheduleProbe(circuit, 0);
+        else if (circuit.breaker.succeed()) events.tell('redis:recovered', { node: circuit.node });
+      },
+      () => scheduleProbe(circuit, PROBE_INTERVAL_MS),
+    );
+  }
+
+  return function guard(call, send) {
+    const circuit = circuitOf(call.key);
+    const refused = refusal(circuit, call.operation);
+    if (refused !== undefined) return answerInstead(call, refused, events);
+    inFlight++;
+    return new Promise((resolve, reject) => {
+      let isSettled = false;
+      const cancelDeadline = startDeadline(deadlineMs, () => fail(new TimeoutError(call.operation, deadlineMs)));
+
+      function settle(): boolean {
+        if (isSettled) return false;
+        isSettled = true;
+        cancelDeadline();
+        return true;
+      }
+      function fail(error: RedisError): void {
+        if (!settle()) return;
+        circuit.key = call.key;
+        if (isOutage(error) && circuit.breaker.fail()) degrade(circuit, error);
+        answerInstead(call, error, events).then(resolve, reject);
+      }
+
+      send().then(
+        (reply) => {
+          inFlight--;
+          if (!settle()) return;
+          if (!circuit.breaker.isOpen) circuit.breaker.succeed();
+          resolve(reply);
+        },
+        (cause: unknown) => {
+          inFlight--;
+          fail(toRedisError(call.operation, cause));
+        },
+      );
+    });
+  };
+}
+
+async function answerInstead<Fallback>(
+  call: GuardedCall<Fallback>,
+  error: RedisError,
+  events: EventBus,
+): Promise<Fallback> {
+  events.tell('cache:error', { operation: call.operation, error });
+  return call.fallback(error);
+}
+
+function toRedisError(operation: string, cause: unknown): RedisError {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new RedisError(operation, `Redis failed to ${operation}: ${reason}`, { cause });
+}
+
+/** An error reply proves a server that answers (it may be full or read-only), unless the reply says that it cannot serve at all. */
+function isOutage(error: RedisError): boolean {
+  const { cause } = error;
+  if (!(cause instanceof Error) || cause.name !== 'ReplyError') return true;
+  return /^(?:LOADING|MASTERDOWN|CLUSTERDOWN)\b/.test(cause.message);
+}

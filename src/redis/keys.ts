@@ -1,0 +1,40 @@
+import { ConfigError } from '../core/errors.ts';
+import { digest } from '../core/digest.ts';
+
+const MAX_KEY_BYTES = 512;
+
+/** Every Redis key and channel of one prefix. */
+export interface Keys {
+  /** One cache entry: `P:e:{key}`. The braces put everything about one key into one Cluster slot. */
+  entry(key: string): string;
+  /** The invalidation register: `P:reg`. */
+  readonly register: string;
+  /** Channel on which new register clocks are told: `P:news`. */
+  readonly news: string;
+}
+
+/**
+ * Names the keys of one prefix. `keyPrefix` is the client's own, which ioredis adds to keys but not to channels.
+ *
+ * @throws {ConfigError} When the prefix is empty or has white space or one of `{ } % * ? [ ] \`.
+ */
+export function createKeys(prefix: string, keyPrefix = ''): Keys {
+  if (typeof prefix !== 'string' || !/^[^\s{}%*?[\]\\]+$/.test(prefix)) {
+    throw new ConfigError(`prefix: ${JSON.stringify(prefix)} cannot be used. Write a name like 'shop' or 'shop:v2'.`);
+  }
+  return {
+    entry: (key) => `${prefix}:e:{${escapeKey(key)}}`,
+    register: `${prefix}:reg`,
+    news: `${keyPrefix}${prefix}:news`,
+  };
+}
+
+/**
+ * Text of a user as part of a key: `%`, `{` and `}` are percent-encoded, because clients and servers disagree on hash tags such as `foo{}{bar}`;
+ * above 512 bytes it becomes a hash; the empty text, which would be no hash tag, becomes `%`.
+ */
+function escapeKey(text: string): string {
+  if (text === '') return '%';
+  if (text.length > MAX_KEY_BYTES || Buffer.byteLength(text) > MAX_KEY_BYTES) return `%${digest(text)}`;
+  return /[%{}]/.test(text) ? text.replace(/[%{}]/g, encodeURIComponent) : text;
+}

@@ -1,0 +1,37 @@
+import { isCluster, type RedisClient } from './client.ts';
+
+/** Listens on one channel through a second connection, opened on first need. */
+export interface Subscriber {
+  /** Starts listening. Calling it again does nothing. */
+  start(): void;
+  /** Closes the second connection. `start` would open another. */
+  close(): void;
+}
+
+/** Creates a listener that is not connected yet. What it misses while disconnected is lost, so nothing may rely on it for correctness. */
+export function createSubscriber(
+  client: RedisClient,
+  channel: string,
+  onMessage: (message: string) => void,
+): Subscriber {
+  let connection: RedisClient | undefined;
+  return {
+    start() {
+      if (connection !== undefined) return;
+      connection = isCluster(client)
+        ? client.duplicate([], { lazyConnect: false, enableOfflineQueue: true })
+        : client.duplicate({ lazyConnect: false, enableOfflineQueue: true, maxRetriesPerRequest: null });
+      connection.on('error', ignore);
+      connection.on('message', (_channel: string, message: string) => onMessage(message));
+      connection.subscribe(channel).catch(ignore); // ioredis subscribes again by itself after every reconnect.
+    },
+    close() {
+      connection?.disconnect();
+      connection = undefined;
+    },
+  };
+}
+
+function ignore(): void {
+  // The caller's own connection reports outages.
+}

@@ -1,0 +1,106 @@
+import { matchesGlob } from '../core/glob.ts';
+import { type Purge, type PurgeKind, toRecordText } from './records.ts';
+
+/** What an entry depends on. */
+export interface Dependencies {
+  /** Its key as the user spelled it, after its kind: `d:user:7`. */
+  readonly key: string;
+  readonly tags: readonly string[];
+}
+
+/** Purges of one mode and the clock of the latest of each. */
+export interface Ledger {
+  /** The newest clock noted. */
+  readonly newest: number;
+  /** How many purges are noted. */
+  readonly size: number;
+  /** Notes a purge. An older clock than the one known is ignored. */
+  note(purge: Pick<Purge, 'kind' | 'value'>, clock: number): void;
+  /** Whether a purge newer than `clock` hits an entry. */
+  hits(entry: Dependencies, clock: number): boolean;
+  /** Everything noted. */
+  list(): { readonly kind: PurgeKind; readonly value: string; readonly clock: number }[];
+  /** How many purges of a kind are noted, and the clock of the oldest. */
+  countOf(kind: PurgeKind): { readonly count: number; readonly oldest: number };
+  /** Forgets purges at or below `floor`. */
+  prune(floor: number): void;
+}
+
+/** Creates an empty ledger. Lookups cost one map access per tag and per distinct prefix length; patterns and tag sets are compared one by one. */
+export function createLedger(): Ledger {
+  const clocks: Record<PurgeKind, Map<string, number>> = {
+    tag: new Map(),
+    allTags: new Map(),
+    key: new Map(),
+    prefix: new Map(),
+    pattern: new Map(),
+    everything: new Map(),
+  };
+  const kinds = Object.keys(clocks) as PurgeKind[];
+  let newest = 0;
+  let prefixLengths: readonly number[] = [];
+
+  return {
+    get newest() {
+      return newest;
+    },
+    get size() {
+      return kinds.reduce((sum, kind) => sum + clocks[kind].size, 0);
+    },
+    note({ kind, value }, clock) {
+      const map = clocks[kind];
+      const known = map.get(value);
+      if (known !== undefined) {
+        if (known >= clock) return;
+        map.delete(value); // Insert again at the end: maps stay ordered by clock, which pruning relies on.
+      }
+      map.set(value, clock);
+      newest = Math.max(newest, clock);
+      if (kind === 'prefix' && known === undefined) prefixLengths = lengthsOf(map);
+    },
+    hits({ key, tags }, clock) {
+      if (newest <= clock) return false;
+      const isNewer = (at: number | undefined): boolean => at !== undefined && at > clock;
+      return (
+        isNewer(clocks.everything.get('')) ||
+        isNewer(clocks.key.get(toRecordText(key))) ||
+        tags.some((tag) => isNewer(clocks.tag.get(tag))) ||
+        prefixLengths.some((length) => isNewer(clocks.prefix.get(key.slice(0, length)))) ||
+        some(clocks.pattern, (pattern, at) => at > clock && matchesGlob(pattern, withoutKind(key))) ||
+        some(
+          clocks.allTags,
+          (list, at) => at > clock && (JSON.parse(list) as string[]).every((tag) => tags.includes(tag)),
+        )
+      );
+    },
+    list: () => kinds.flatMap((kind) => [...clocks[kind]].map(([value, clock]) => ({ kind, value, clock }))),
+    countOf(kind) {
+      const map = clocks[kind];
+      return { count: map.size, oldest: Math.min(...map.values()) };
+    },
+    prune(floor) {
+      for (const kind of kinds) pruneMap(clocks[kind], floor);
+      prefixLengths = lengthsOf(clocks.prefix);
+    },
+  };
+}
+
+function pruneMap(map: Map<string, number>, floor: number): void {
+  for (const [value, clock] of map) {
+    if (clock > floor) return;
+    map.delete(value);
+  }
+}
+
+function lengthsOf(prefixes: Map<string, number>): number[] {
+  return [...new Set([...prefixes.keys()].map((prefix) => prefix.length))];
+}
+
+function withoutKind(key: string): string {
+  return key.slice(key.indexOf(':') + 1);
+}
+
+function some(map: Map<string, number>, test: (value: string, clock: number) => boolean): boolean {
+  for (const [value, clock] of map) if (test(value, clock)) return true;
+  return false;
+}

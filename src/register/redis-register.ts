@@ -1,0 +1,147 @@
+import { randomInt } from 'node:crypto';
+import { noFallback } from '../redis/guard.ts';
+import { mayReadReplicas } from '../redis/client.ts';
+import type { Connection } from '../redis/connection.ts';
+import type { Keys } from '../redis/keys.ts';
+import { createSubscriber } from '../redis/subscriber.ts';
+import { bumpRegister } from './bump-register.lua.ts';
+import { createServerClock } from './clock.ts';
+import type { Mirror, Stamp } from './mirror.ts';
+import { readRegister } from './read-register.lua.ts';
+import { type Purge, toMember } from './records.ts';
+import { MAX_RECORDS, MAX_SCANNED_PURGES, type Register, RETENTION_MS } from './register.ts';
+import { type BumpReply, toBumpReply, toRegisterPage } from './register-reply.ts';
+import { createRegisterSync, type RegisterReads } from './register-sync.ts';
+import { createUnconfirmedPurges } from './unconfirmed.ts';
+
+const RETRY_INTERVAL_MS = 250;
+
+export interface RedisRegisterOptions {
+  readonly connection: Connection;
+  readonly keys: Keys;
+  /** 0: every read asks. Above: at most one question per so many milliseconds, and no process is behind by more. */
+  readonly maxStalenessMs: number;
+  /** Records kept at most. Default: {@link MAX_RECORDS}. */
+  readonly maxRecords?: number;
+}
+
+/** The register in Redis, with this process' mirror of it. */
+export function createRedisRegister({
+  connection,
+  keys,
+  maxStalenessMs,
+  maxRecords = MAX_RECORDS,
+}: RedisRegisterOptions): Register {
+  const { client, guard } = connection;
+  const clock = createServerClock();
+  const unconfirmed = createUnconfirmedPurges();
+  const subscriber = createSubscriber(client, keys.news, (told) => sync.tell(Number(told)));
+  let retry: NodeJS.Timeout | undefined;
+
+  connection.onReconnect(() => sync.distrust());
+
+  async function sendBump(
+    members: readonly string[],
+    minClock: number,
+    raiseFloorTo: number | 'clock',
+  ): Promise<BumpReply> {
+    const sentAt = performance.now();
+    const args = {
+      channel: keys.news,
+      newGeneration: randomInt(1, 2 ** 47),
+      minClock,
+      raiseFloorTo,
+      retentionUs: RETENTION_MS * 1_000,
+      cap: maxRecords,
+    };
+    const reply = toBumpReply(await bumpRegister(client, { register: keys.register }, args, members));
+    clock.observe(reply.timeUs / 1_000, sentAt);
+    return reply;
+  }
+
+  const reads: RegisterReads = {
+    page: (from, limit) =>
+      guard({ operation: 'read invalidations', key: keys.register, fallback: () => undefined }, async () =>
+        toRegisterPage(
+          mayReadReplicas(client)
+            ? await readRegister(client, { register: keys.register }, { from, limit })
+            : await client.zrangebyscore(keys.register, from, '+inf', 'WITHSCORES', 'LIMIT', 0, limit),
+        ),
+      ),
+    bump: (members, minClock, floor) =>
+      guard({ operation: 'open the register', key: keys.register, fallback: () => undefined }, () =>
+        sendBump(members, minClock, floor),
+      ),
+  };
+  const sync = createRegisterSync({
+    reads,
+    maxStalenessMs,
+    deadlineMs: connection.deadlineMs,
+    onSynced: () => {
+      if (maxStalenessMs > 0) subscriber.start();
+      if (clock.isOld) void keepTime();
+    },
+  });
+
+  /** A bump of nothing only reads the time. */
+  async function keepTime(): Promise<void> {
+    clock.postpone();
+    await reads.bump([], 0, 0);
+  }
+
+  async function write(purges: readonly Purge[]): Promise<Stamp> {
+    const everything = purges.some(({ mode, kind }) => mode === 'hard' && kind === 'everything');
+    const members = purges.filter(({ mode, kind }) => mode === 'soft' || kind !== 'everything').map(toMember);
+    const reply = await guard({ operation: 'invalidate', key: keys.register, fallback: noFallback }, () =>
+      sendBump(members, sync.mirror?.newestClock ?? 0, everything ? 'clock' : 0),
+    );
+    sync.applyOwn(members, reply);
+    limitScannedPurges(sync.mirror);
+    return { generation: reply.generation, clock: reply.clock };
+  }
+
+  function limitScannedPurges(mirror: Mirror | undefined): void {
+    const floor = mirror?.overflowOf(MAX_SCANNED_PURGES) ?? 0;
+    if (floor === 0) return;
+    mirror?.raiseFloor(floor);
+    void reads.bump([], 0, floor);
+  }
+
+  function retryLater(): void {
+    retry ??= setTimeout(() => {
+      retry = undefined;
+      const purges = unconfirmed.list();
+      if (purges.length === 0) return;
+      write(purges).then(
+        () => unconfirmed.confirm(purges),
+        () => retryLater(),
+      );
+    }, RETRY_INTERVAL_MS).unref();
+  }
+
+  return {
+    refresh: sync.refresh,
+    judge(stamp, describe) {
+      if (unconfirmed.size > 0 && unconfirmed.hits(describe())) return 'dead';
+      return sync.mirror?.judge(stamp, describe) ?? 'dead';
+    },
+    stamp() {
+      const { mirror } = sync;
+      return mirror === undefined ? undefined : { generation: mirror.generation, clock: mirror.syncedClock };
+    },
+    async invalidate(purges) {
+      try {
+        return await write(purges);
+      } catch (error) {
+        unconfirmed.add(purges);
+        retryLater();
+        throw error;
+      }
+    },
+    now: clock.now,
+    close() {
+      clearTimeout(retry);
+      subscriber.close();
+    },
+  };
+}

@@ -1,0 +1,185 @@
+import { within } from '../core/deadline.ts';
+import { createMirror, type Mirror } from './mirror.ts';
+import type { BumpReply, RegisterPage } from './register-reply.ts';
+
+const PAGE_SIZE = 4_096;
+
+/** What is asked of the register in Redis. Both answer `undefined` when Redis does not. */
+export interface RegisterReads {
+  /** Members from a clock on, in order, at most `limit`. */
+  page(from: number | '-inf', limit: number): Promise<RegisterPage | undefined>;
+  /** Creates the register if it is missing; writes members and raises the floor if there are any. */
+  bump(members: readonly string[], minClock: number, floor: number): Promise<BumpReply | undefined>;
+}
+
+export interface RegisterSyncOptions {
+  readonly reads: RegisterReads;
+  readonly maxStalenessMs: number;
+  /** How long a reader may wait, whatever has to be loaded. */
+  readonly deadlineMs: number;
+  /** Called after every successful update. */
+  readonly onSynced: () => void;
+}
+
+/** Keeps a mirror in step with the register. */
+export interface RegisterSync {
+  /** Absent until the register was read once, and after it was found to be another one. */
+  readonly mirror: Mirror | undefined;
+  refresh(): true | Promise<boolean>;
+  /** Applies what this process wrote itself. */
+  applyOwn(members: readonly string[], reply: BumpReply): void;
+  /** News: the register has reached this clock. */
+  tell(clock: number): void;
+  /** The server may be another one now, which may have lost writes: compare before relying on it again. */
+  distrust(): void;
+}
+
+/** Creates a mirror's keeper. Nothing is read before the first `refresh`. */
+export function createRegisterSync({ reads, maxStalenessMs, deadlineMs, onSynced }: RegisterSyncOptions): RegisterSync {
+  let mirror: Mirror | undefined;
+  let isSuspect = false;
+  let loading: Promise<boolean> | undefined;
+  /** The question that readers of this turn of the event loop share; it is sent after all of their reads. */
+  let next: Promise<boolean> | undefined;
+  /** The latest question, when it was sent, and when the one was sent whose answer the mirror reflects. */
+  let asked: Promise<boolean> = Promise.resolve(false);
+  let askedAt = -Infinity;
+  let verifiedAt = -Infinity;
+
+  function refresh(): true | Promise<boolean> {
+    if (maxStalenessMs > 0) {
+      const oldest = performance.now() - maxStalenessMs;
+      if (verifiedAt >= oldest) return true;
+      if (askedAt >= oldest) return asked; // Behind by no more than the bound either.
+    }
+    next ??= new Promise((resolve) => {
+      setImmediate(() => {
+        next = undefined;
+        askedAt = performance.now();
+        asked = within(deadlineMs, ask(), false);
+        resolve(asked);
+      });
+    });
+    return next;
+  }
+
+  async function ask(): Promise<boolean> {
+    for (;;) {
+      const known = mirror;
+      if (known === undefined || isSuspect) {
+        if (!(await load())) return false;
+        continue; // What was loaded was asked for before this read: ask once more.
+      }
+      const sentAt = performance.now();
+      const outcome = await update(known);
+      if (outcome === 'unanswered') {
+        askedAt = -Infinity;
+        return false;
+      }
+      if (outcome === 'lost' || isSuspect || mirror !== known) continue;
+      verifiedAt = Math.max(verifiedAt, sentAt);
+      onSynced();
+      return true;
+    }
+  }
+
+  /** Reads what is new. */
+  async function update(known: Mirror): Promise<'done' | 'lost' | 'unanswered'> {
+    const newestWhenSent = known.newestClock;
+    const page = await readPages(known.syncedClock, known);
+    if (page === undefined) return 'unanswered';
+    if (page.generation !== known.generation || page.clock < newestWhenSent) {
+      distrust();
+      return 'lost';
+    }
+    known.raiseFloor(page.floor);
+    known.advance(page.clock);
+    return 'done';
+  }
+
+  function distrust(): void {
+    isSuspect = true;
+    verifiedAt = askedAt = -Infinity;
+  }
+
+  function load(): Promise<boolean> {
+    loading ??= loadWhole().finally(() => {
+      loading = undefined;
+    });
+    return loading;
+  }
+
+  /** Reads the whole register into a new mirror. What this process knows and the register has lost (a failover) is written again first. */
+  async function loadWhole(): Promise<boolean> {
+    isSuspect = false;
+    const loaded = await readWhole();
+    if (loaded === undefined) {
+      isSuspect = true;
+      return false;
+    }
+    const known = mirror;
+    if (known?.generation === loaded.generation) {
+      const lost = lostMembers(known, loaded);
+      if (lost.length > 0 || known.floor > loaded.floor || known.newestClock > loaded.newestClock) {
+        isSuspect = true; // Until it is written and read back.
+        return (await reads.bump(lost, known.newestClock, known.floor)) !== undefined;
+      }
+    }
+    mirror = loaded;
+    return true;
+  }
+
+  async function readWhole(): Promise<Mirror | undefined> {
+    const opened = await reads.bump([], 0, 0);
+    if (opened === undefined) return undefined;
+    const loaded = createMirror(opened.generation);
+    const page = await readPages('-inf', loaded);
+    if (page?.generation !== opened.generation) return undefined;
+    loaded.raiseFloor(Math.max(opened.floor, page.floor));
+    loaded.advance(page.clock);
+    return loaded;
+  }
+
+  /** Reads page after page into a mirror and returns the last one, with the highest floor of all. */
+  async function readPages(from: number | '-inf', into: Mirror): Promise<RegisterPage | undefined> {
+    let start = from;
+    let floor = 0;
+    for (let limit = PAGE_SIZE; ;) {
+      const page = await reads.page(start, limit);
+      if (page === undefined) return undefined;
+      into.apply(page.records);
+      floor = Math.max(floor, page.floor);
+      if (page.size < limit) return { ...page, floor };
+      // A page begins with the clock the last one ended with. When one clock fills a whole page, ask for more at a time.
+      if (page.lastClock === start) limit *= 2;
+      start = page.lastClock;
+    }
+  }
+
+  return {
+    get mirror() {
+      return mirror;
+    },
+    refresh,
+    applyOwn(members, { generation, previousClock, clock, floor }) {
+      if (mirror?.generation !== generation || previousClock < mirror.syncedClock) {
+        distrust();
+        return;
+      }
+      mirror.apply(members.map((member) => [member, clock - 1]));
+      mirror.raiseFloor(floor);
+      if (previousClock === mirror.syncedClock) mirror.advance(clock);
+    },
+    tell(clock) {
+      if (mirror !== undefined && clock > mirror.syncedClock) verifiedAt = askedAt = -Infinity;
+    },
+    distrust,
+  };
+}
+
+function lostMembers(known: Mirror, loaded: Mirror): string[] {
+  const kept = loaded.members();
+  return [...known.members()]
+    .filter(([member, clock]) => clock > loaded.floor && (kept.get(member) ?? 0) < clock)
+    .map(([member]) => member);
+}

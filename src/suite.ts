@@ -1,0 +1,81 @@
+import type { RequestHandler } from 'express';
+import { BACKEND_OPTIONS, backendOf, type BackendOptions } from './cache/backend.ts';
+import type { Counters } from './cache/statistics.ts';
+import type { Ttl } from './core/duration.ts';
+import { readEnvironment } from './core/environment.ts';
+import { ConfigError } from './core/errors.ts';
+import type { EventBus } from './core/events.ts';
+import type { Logger } from './core/logger.ts';
+import { checkOptions } from './core/options.ts';
+import { createDataCache, type DataCache } from './data/data.ts';
+import { type CacheOptions, createHttpCache } from './http-cache/http-cache.ts';
+import { createInvalidation, type Invalidator } from './invalidation/invalidation.ts';
+
+/** Options of {@link createSuite}. */
+export interface SuiteOptions extends BackendOptions {
+  /** Lifetime of values that `data` stores without one. Default: the variable CACHE_DEFAULT_TTL, else 5 minutes. */
+  readonly defaultTtl?: Ttl | undefined;
+  /** Where the few lines go that an operator should see. Default: `console`. */
+  readonly logger?: Logger | undefined;
+}
+
+/** Everything on one connection. */
+export interface Suite extends Invalidator {
+  /** Caches the responses of a route or router. */
+  cache(options?: CacheOptions): RequestHandler;
+  /** The data cache. */
+  readonly data: DataCache;
+  /** Tells what happens: `suite.events.on('redis:degraded', …)`. */
+  readonly events: EventBus;
+  /** Counts since the start of this process. */
+  stats(): SuiteStatistics;
+  /** Closes what the suite opened. Your connection stays open: it is yours. */
+  close(): Promise<void>;
+}
+
+/** Counters of the response cache, in total and per route, and of the data cache. */
+export interface SuiteStatistics {
+  readonly cache: Counters & { readonly routes: Readonly<Record<string, Counters>> };
+  readonly data: Counters;
+}
+
+/**
+ * Builds every part on one connection. Does no I/O itself.
+ *
+ * Without `redis` the caches live in this process: same behaviour, one process, bounded memory. In production that must be asked for with `backend: 'memory'` or
+ * REDIS_ENABLED=false.
+ *
+ * @throws {ConfigError} When an option is wrong, or production has no connection.
+ */
+export function createSuite(options: SuiteOptions = {}): Suite {
+  checkOptions('createSuite', options, [...BACKEND_OPTIONS, 'defaultTtl', 'logger']);
+  const { defaultTtl, logger = console, ...place } = options;
+  if (place.redis === undefined) checkEmbedded(place, logger);
+  const backend = backendOf(place);
+  const { invalidate, invalidateAfter } = createInvalidation(place);
+  return {
+    cache: (cacheOptions = {}) => createHttpCache(backend, cacheOptions),
+    invalidate,
+    invalidateAfter,
+    data: createDataCache({ ...place, defaultTtl }),
+    events: backend.events,
+    stats: () => ({
+      cache: { ...backend.httpStatistics.total(), routes: backend.httpStatistics.routes() },
+      data: backend.dataStatistics.total(),
+    }),
+    async close() {
+      backend.close();
+    },
+  };
+}
+
+function checkEmbedded({ backend }: BackendOptions, logger: Logger): void {
+  if (backend === 'memory') return;
+  const { isProduction, redisEnabled } = readEnvironment();
+  if (isProduction && redisEnabled) {
+    throw new ConfigError(
+      "createSuite: production without Redis. Pass redis: createRedis(), or ask for the embedded backend with backend: 'memory' or REDIS_ENABLED=false.",
+    );
+  }
+  logger.info('express-redis-suite: no Redis connection, caching in the memory of this process.');
+}

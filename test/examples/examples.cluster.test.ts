@@ -1,0 +1,30 @@
+import { afterAll, describe, expect, it, jest } from '@jest/globals';
+import { ask, originOf, type Program, run } from './program.ts';
+
+jest.setTimeout(30_000);
+
+let program: Program | undefined;
+afterAll(() => program?.end('SIGKILL'));
+
+describe('examples/cluster.ts', () => {
+  it('caches on a Cluster, forgets when told to, and ends cleanly', async () => {
+    const nodes = process.env['TEST_REDIS_CLUSTER'] ?? '';
+    program = run('cluster.ts', { env: { REDIS_CLUSTER_NODES: nodes, REDIS_KEY_PREFIX: `examples-${process.pid}:` } });
+    const origin = await originOf(program);
+
+    for (const city of ['Paris', 'Rome', 'Berlin', 'Madrid']) {
+      expect((await ask(`${origin}/time/${city}`)).cache).toContain('stored');
+      expect((await ask(`${origin}/time/${city}`)).cache).toContain('hit');
+    }
+    await ask(`${origin}/time/Paris/forget`, { method: 'POST' });
+    expect((await ask(`${origin}/time/Paris`)).cache).toContain('fwd=');
+    expect((await ask(`${origin}/time/Rome`)).cache).toContain('hit');
+    expect(await program.end()).toBe(0);
+  });
+
+  it('says what to set when it is told of no Cluster', async () => {
+    const lost = run('cluster.ts');
+    expect(await lost.ended()).toBe(1);
+    expect(lost.output()).toMatch(/^Set REDIS_CLUSTER_NODES .*\n$/);
+  });
+});

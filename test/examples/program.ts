@@ -1,0 +1,93 @@
+/** Runs the programs in `examples/` as a reader would: a process of its own, spoken to over HTTP, ended by a signal. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+const PATIENCE_MS = 60_000;
+
+export interface Program {
+  /** Everything it has written so far, errors included. */
+  output(): string;
+  /** Resolves to the first match in what it has written or will write. */
+  wrote(pattern: RegExp): Promise<RegExpExecArray>;
+  /** Resolves to its exit code, or to the signal that ended it. */
+  ended(): Promise<number | string>;
+  /** Sends a signal and waits for the end. */
+  end(signal?: NodeJS.Signals): Promise<number | string>;
+}
+
+export interface RunOptions {
+  readonly args?: readonly string[];
+  /** Added to an environment that names no Redis. */
+  readonly env?: Record<string, string>;
+}
+
+export function run(file: string, { args = [], env = {} }: RunOptions = {}): Program {
+  const child = spawn(process.execPath, ['--import', 'tsx', join('examples', file), ...args], {
+    env: { ...environmentWithoutRedis(), PORT: '0', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const written = collect(child);
+  const exit = once(child, 'exit').then(([code, signal]: (number | string | null)[]) => code ?? signal ?? 'unknown');
+
+  const ended = async (): Promise<number | string> => {
+    const outcome = await Promise.race([exit, sleep(PATIENCE_MS, undefined, { ref: false })]);
+    if (outcome !== undefined) return outcome;
+    child.kill('SIGKILL');
+    throw new Error(`${file} did not end. It wrote:\n${written()}`);
+  };
+
+  return {
+    output: written,
+    ended,
+    async wrote(pattern) {
+      const deadline = performance.now() + PATIENCE_MS;
+      for (;;) {
+        const match = pattern.exec(written());
+        if (match !== null) return match;
+        if (child.exitCode !== null || performance.now() > deadline) {
+          child.kill('SIGKILL');
+          throw new Error(`${file} did not write ${pattern}. It wrote:\n${written()}`);
+        }
+        await sleep(20);
+      }
+    },
+    end(signal = 'SIGTERM') {
+      child.kill(signal);
+      return ended();
+    },
+  };
+}
+
+/** The address a program prints, without the path. */
+export async function originOf(program: Program): Promise<string> {
+  const [origin] = await program.wrote(/http:\/\/localhost:\d+/);
+  return origin;
+}
+
+/** What was answered, and what the cache said about it. */
+export async function ask(url: string, init?: RequestInit): Promise<{ status: number; cache: string; body: unknown }> {
+  const response = await fetch(url, init);
+  return {
+    status: response.status,
+    cache: response.headers.get('cache-status') ?? '',
+    body: await response.json(),
+  };
+}
+
+function collect(child: ChildProcess): () => string {
+  let text = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
+  }
+  return () => text;
+}
+
+/** The tests' own variables, and any the developer has set, must not reach a program that is to start without Redis. */
+function environmentWithoutRedis(): Record<string, string | undefined> {
+  const kept = new Set(['REDIS_SERVER_BIN', 'REDIS_TEST_PORTS']);
+  return Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !name.startsWith('REDIS_') || kept.has(name)),
+  );
+}

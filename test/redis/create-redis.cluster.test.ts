@@ -1,0 +1,150 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import calculateSlot from 'cluster-key-slot';
+import { Cluster } from 'ioredis';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createRedis, type CreateRedisOptions } from '../../src/redis/redis.ts';
+import { closedLater, testClusterNodes, uniquePrefix } from '../support/connections.ts';
+import { answered, backAfter, collectingLogger } from '../support/outages.ts';
+import { type RedisCluster, type RedisProcess, startCluster } from '../support/redis-server.ts';
+
+function create(options: CreateRedisOptions = {}): Cluster {
+  const client = createRedis({ preset: 'production', logger: collectingLogger(), ...options });
+  if (!(client instanceof Cluster)) throw new Error('expected a Cluster');
+  return closedLater(client);
+}
+
+describe('createRedis on a Cluster', () => {
+  it('reaches every master when it knows one node', async () => {
+    const prefix = uniquePrefix();
+    const [node] = testClusterNodes();
+    const cluster = create({ clusterNodes: node === undefined ? [] : [node] });
+    const keys = Array.from({ length: 30 }, (_, i) => `${prefix}:${i}`);
+    await Promise.all(keys.map((key) => cluster.set(key, key, 'PX', 60_000)));
+    expect(await Promise.all(keys.map((key) => cluster.get(key)))).toEqual(keys);
+    expect(cluster.nodes('master')).toHaveLength(3);
+  });
+
+  it('reads its nodes from REDIS_CLUSTER_NODES and its key prefix from REDIS_KEY_PREFIX', async () => {
+    const keyPrefix = `${uniquePrefix()}:`;
+    process.env['REDIS_CLUSTER_NODES'] = process.env['TEST_REDIS_CLUSTER'];
+    process.env['REDIS_KEY_PREFIX'] = keyPrefix;
+    try {
+      await create().set('a', '1', 'PX', 60_000);
+    } finally {
+      delete process.env['REDIS_CLUSTER_NODES'];
+      delete process.env['REDIS_KEY_PREFIX'];
+    }
+    expect(await create({ clusterNodes: testClusterNodes() }).get(`${keyPrefix}a`)).toBe('1');
+  });
+
+  it.each([
+    ['master', 'master'],
+    ['replica', 'slave'],
+    ['any', 'all'],
+    [undefined, 'master'],
+  ] as const)('with readFrom: %s reads are answered by %s', async (readFrom, scaleReads) => {
+    const cluster = create({ clusterNodes: testClusterNodes(), readFrom });
+    expect(cluster.options.scaleReads).toBe(scaleReads);
+    await answered(cluster);
+    expect(await cluster.get(uniquePrefix())).toBeNull();
+  });
+
+  it('passes options of the Cluster and of its connections through', () => {
+    const cluster = create({
+      clusterNodes: testClusterNodes(),
+      clusterOptions: { maxRedirections: 3 },
+      redisOptions: { connectionName: 'mine' },
+    });
+    expect(cluster.options).toMatchObject({ maxRedirections: 3, redisOptions: { connectionName: 'mine' } });
+  });
+});
+
+describe('createRedis on a Cluster in trouble', () => {
+  let cluster: RedisCluster;
+  let redis: Cluster;
+  let master: RedisProcess;
+  let key: string;
+
+  beforeAll(async () => {
+    cluster = await startCluster({ nodeTimeoutMs: 1_000 });
+    master = cluster.processes[0] as RedisProcess;
+    key = keyInFirstThird();
+    redis = create({ clusterNodes: cluster.nodes });
+    await redis.set(key, '1');
+  }, 30_000);
+  afterAll(() => cluster.stop());
+
+  it('uses a master again within a second of its restart', async () => {
+    await master.kill();
+    await sleep(200);
+    await master.restart();
+    await untilServed(cluster.processes, key);
+    expect(await backAfter(redis, key)).toBeLessThan(1_000);
+  }, 20_000);
+
+  it('uses the new master within a second after the old one froze and another took over', async () => {
+    await untilReplicated(redis);
+    const frozen = await masterOf(cluster.processes, key);
+    frozen.freeze();
+    const traffic = setInterval(() => redis.set(key, '1').catch(() => undefined), 50);
+    try {
+      await untilServed(
+        cluster.processes.filter((process) => process !== frozen),
+        key,
+      );
+      expect(await backAfter(redis, key)).toBeLessThan(1_000);
+    } finally {
+      clearInterval(traffic);
+      frozen.thaw();
+    }
+  }, 20_000);
+
+  it('is back within a second of a Cluster that was away altogether, and says so once', async () => {
+    const logger = collectingLogger();
+    const other = create({ clusterNodes: cluster.nodes, logger });
+    await answered(other, key);
+    await Promise.all(cluster.processes.map((process) => process.kill()));
+    await sleep(1_000);
+    await Promise.all(cluster.processes.map((process) => process.restart()));
+    await untilServed(cluster.processes, key);
+    expect(await backAfter(other, key)).toBeLessThan(1_000);
+    const lines = logger.warnings.filter((line) => line.startsWith('The Redis Cluster does not answer'));
+    expect(lines.length).toBeLessThanOrEqual(1);
+  }, 30_000);
+});
+
+function keyInFirstThird(): string {
+  for (let i = 0; ; i++) if (calculateSlot(`key:${i}`) < 5_000) return `key:${i}`;
+}
+
+/** Resolves with the process that takes writes for the key, as soon as one does. Asks the servers themselves, not the client under test. */
+async function untilServed(processes: readonly RedisProcess[], key: string): Promise<RedisProcess> {
+  const { Redis } = await import('ioredis');
+  const clients = processes.map(({ host, port }) => new Redis({ host, port, retryStrategy: () => 20 }));
+  for (const client of clients) client.on('error', () => undefined);
+  try {
+    for (;;) {
+      const replies = await Promise.all(
+        clients.map((client) => Promise.race([client.set(key, '1').catch(() => 'refused'), sleep(100, 'silent')])),
+      );
+      const serving = processes[replies.indexOf('OK')];
+      if (serving !== undefined) return serving;
+      await sleep(20);
+    }
+  } finally {
+    for (const client of clients) client.disconnect();
+  }
+}
+
+function masterOf(processes: readonly RedisProcess[], key: string): Promise<RedisProcess> {
+  return untilServed(processes, key);
+}
+
+/** Only a replica that is up to date may take over. */
+async function untilReplicated(redis: Cluster): Promise<void> {
+  for (;;) {
+    const infos = await Promise.all(redis.nodes('master').map((node) => node.info('replication')));
+    if (infos.every((info) => /slave0:.*state=online/.test(info))) return;
+    await sleep(50);
+  }
+}

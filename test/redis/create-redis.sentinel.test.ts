@@ -1,0 +1,73 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Redis } from 'ioredis';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createRedis, type CreateRedisOptions } from '../../src/redis/redis.ts';
+import { closedLater } from '../support/connections.ts';
+import { backAfter, collectingLogger } from '../support/outages.ts';
+import { type RedisProcess, type RedisSentinels, startSentinels } from '../support/redis-server.ts';
+
+let deployment: RedisSentinels;
+
+beforeAll(async () => {
+  deployment = await startSentinels();
+}, 30_000);
+afterAll(() => deployment.stop());
+
+function create(options: CreateRedisOptions = {}): Redis {
+  const client = createRedis({ preset: 'production', logger: collectingLogger(), ...options });
+  if (!(client instanceof Redis)) throw new Error('expected a connection through Sentinel');
+  return closedLater(client);
+}
+
+async function portOf(redis: Redis): Promise<number> {
+  return Number(/tcp_port:(\d+)/.exec(await redis.info('server'))?.[1]);
+}
+
+describe('createRedis with Sentinel', () => {
+  it('asks any one sentinel for the master', async () => {
+    const [, sentinel] = deployment.sentinels;
+    const redis = create({ sentinels: sentinel === undefined ? [] : [sentinel], sentinelName: deployment.name, db: 1 });
+    expect(await portOf(redis)).toBe(deployment.master.port);
+  });
+
+  it('reads sentinels from the environment', async () => {
+    process.env['REDIS_SENTINELS'] = deployment.sentinels.map(({ host, port }) => `${host}:${port}`).join(',');
+    process.env['REDIS_SENTINEL_NAME'] = deployment.name;
+    try {
+      expect(await portOf(create())).toBe(deployment.master.port);
+    } finally {
+      delete process.env['REDIS_SENTINELS'];
+      delete process.env['REDIS_SENTINEL_NAME'];
+    }
+  });
+
+  it('uses the new master within a second of the sentinels naming it when the old one froze', async () => {
+    const redis = create({ sentinels: deployment.sentinels, sentinelName: deployment.name });
+    await redis.set('a', '1');
+
+    const first = deployment.master;
+    first.freeze();
+    const second = await promotedAfter(first);
+    expect(await backAfter(redis)).toBeLessThan(1_000);
+    expect(await portOf(redis)).toBe(second.port);
+    first.thaw();
+  }, 20_000);
+});
+
+/** Resolves with the new master once every sentinel names it. Asks the sentinels, not the client under test. */
+async function promotedAfter(gone: RedisProcess): Promise<RedisProcess> {
+  const sentinels = deployment.sentinels.map((sentinel) => closedLater(new Redis(sentinel)));
+  try {
+    for (;;) {
+      const answers = await Promise.all(
+        sentinels.map((sentinel) => sentinel.call('SENTINEL', 'get-master-addr-by-name', deployment.name)),
+      );
+      const ports = new Set(answers.map((answer) => Number((answer as string[])[1])));
+      const promoted = deployment.processes.find(({ port }) => port !== gone.port && ports.has(port));
+      if (ports.size === 1 && promoted !== undefined) return promoted;
+      await sleep(20);
+    }
+  } finally {
+    for (const sentinel of sentinels) sentinel.disconnect();
+  }
+}

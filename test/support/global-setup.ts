@@ -1,0 +1,32 @@
+import { startCluster, startRedis } from './redis-server.ts';
+
+/**
+ * One server and one Cluster (three masters, three replicas) for the whole run. TEST_REDIS_URL and TEST_REDIS_CLUSTER (host:port,host:port)
+ * name others, which the tests may fill with keys but never flush or stop. Workers inherit the variables.
+ */
+export default async function globalSetup(): Promise<void> {
+  const stops = await Promise.all([shareRedis(), shareCluster()]);
+  globalThis.stopSharedServers = async () => {
+    await Promise.all(stops.map((stop) => stop?.()));
+  };
+}
+
+type Stop = () => Promise<void>;
+
+async function shareRedis(): Promise<Stop | undefined> {
+  if (process.env['TEST_REDIS_URL'] !== undefined) return undefined;
+  const server = await startRedis();
+  process.env['TEST_REDIS_URL'] = `redis://${server.host}:${server.port}`;
+  return () => server.stop();
+}
+
+async function shareCluster(): Promise<Stop | undefined> {
+  if (process.env['TEST_REDIS_CLUSTER'] !== undefined) return undefined;
+  const cluster = await startCluster();
+  process.env['TEST_REDIS_CLUSTER'] = cluster.nodes.map(({ host, port }) => `${host}:${port}`).join(',');
+  return () => cluster.stop();
+}
+
+declare global {
+  var stopSharedServers: Stop | undefined;
+}
