@@ -4,18 +4,23 @@ import { connect } from 'node:net';
 import { ids, pathOf } from './payload.mjs';
 
 const END_OF_HEAD = Buffer.from('\r\n\r\n');
-const requests = ids.map((id) =>
-  Buffer.from(`GET ${pathOf(id)} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: keep-alive\r\n\r\n`),
-);
+/** The requests as autocannon writes them: the Host field, which is part of a cache's key, included. */
+function requestsTo(port) {
+  const rest = `HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nConnection: keep-alive\r\n\r\n`;
+  return ids.map((id) => Buffer.from(`GET ${pathOf(id)} ${rest}`));
+}
 
 /** Opens connections to one server whose answers have bodies of `size` bytes. */
 export async function openConnections({ port, connections: count, size }) {
   const tally = { done: 0, failed: 0, running: false, busy: 0, onIdle: () => undefined };
+  const requests = requestsTo(port);
   const connections = [];
   for (let i = 0; i < count; i++) {
     const socket = connect({ port, host: '127.0.0.1', noDelay: true });
     await once(socket, 'connect');
-    connections.push(createConnection(socket, tally, size, Math.floor((i * requests.length) / count)));
+    connections.push(
+      createConnection(socket, tally, size, { requests, first: Math.floor((i * requests.length) / count) }),
+    );
   }
   return {
     slice: (ms) => runSlice(connections, tally, ms),
@@ -25,8 +30,8 @@ export async function openConnections({ port, connections: count, size }) {
   };
 }
 
-function createConnection(socket, tally, size, firstRequest) {
-  let next = firstRequest;
+function createConnection(socket, tally, size, { requests, first }) {
+  let next = first;
   let head = null; // The beginning of an answer whose head has not ended yet.
   let missing = 0; // Bytes of the body still to come.
 

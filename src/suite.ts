@@ -52,11 +52,9 @@ export function createSuite(options: SuiteOptions = {}): Suite {
   const { defaultTtl, logger = console, ...place } = options;
   if (place.redis === undefined) checkEmbedded(place, logger);
   const backend = backendOf(place);
-  const { invalidate, invalidateAfter } = createInvalidation(place);
   return {
     cache: (cacheOptions = {}) => createHttpCache(backend, cacheOptions),
-    invalidate,
-    invalidateAfter,
+    ...createInvalidation(place),
     data: createDataCache({ ...place, defaultTtl }),
     events: backend.events,
     stats: () => ({

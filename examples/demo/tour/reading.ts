@@ -6,7 +6,7 @@ import { show, type Tour } from './context.ts';
 export async function showReading(tour: Tour): Promise<CityRow> {
   step(
     'A miss, then a hit',
-    'Nobody has asked for this page yet: the handler runs its SQL and the answer is stored on its way out. The second time it comes from the cache, after one round trip to Redis: the entry, and along with it what was invalidated lately.',
+    'Nobody has asked for this page yet: the handler runs its SQL and the answer is stored on its way out. The second time it comes from the cache, after one round trip to Redis: the entry, and along with it what was invalidated lately. (The very first request also runs a script: it creates the register in which invalidations are noted.)',
   );
   const { capital } = (await show(tour, '/countries/FR', countryLine)).body;
   await show(tour, '/countries/FR', countryLine);
