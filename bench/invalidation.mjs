@@ -1,39 +1,14 @@
 // How long it takes to invalidate a tag, by the number of entries that carry it: node bench/invalidation.mjs <redis port> <calls> <count> [<count> ...]
-import { Redis } from 'ioredis';
-import { createSuite } from 'express-redis-suite';
+import { keyOf, openSuite, tagOf } from './entries.mjs';
 import { readRedisUsage, redisUsageBetween } from './redis-usage.mjs';
 import { medianWithRange, percentile } from './statistics.mjs';
 
-const WRITERS = 4_000; // Sets in flight while filling; the package itself admits 10,000.
 const SAMPLE = 500;
+const WARM_UP_CALLS = 500;
 const COUNTED_CALLS = 50;
 
 const [port, calls, ...counts] = process.argv.slice(2).map(Number);
-const tagOf = (count) => `carried-by-${count}`;
-const keyOf = (count, i) => `n${count}:${i}`;
-
-async function open() {
-  const redis = new Redis({ host: '127.0.0.1', port, lazyConnect: true });
-  await redis.connect();
-  return redis;
-}
-
-const redis = await open();
-const quiet = { info: () => undefined, warn: console.warn };
-const suite = createSuite({ redis, prefix: 'invalidation', logger: quiet });
-
-/** Fills through the public API, on a connection of its own and with a deadline that thousands of sets in flight can meet. */
-async function fill(count) {
-  const fillRedis = await open();
-  const filler = createSuite({ redis: fillRedis, prefix: 'invalidation', logger: quiet, deadline: '30s' });
-  let next = 0;
-  const writer = async () => {
-    while (next < count) await filler.data.set(keyOf(count, next++), 1, { ttl: '1h', tags: [tagOf(count)] });
-  };
-  await Promise.all(Array.from({ length: Math.min(count, WRITERS) }, writer));
-  await filler.close();
-  fillRedis.disconnect();
-}
+const { redis, suite } = await openSuite(port);
 
 async function hitsInSample(count) {
   const step = Math.max(1, Math.floor(count / SAMPLE));
@@ -52,14 +27,6 @@ async function timeInvalidation(count) {
   return performance.now() - startedAt;
 }
 
-async function prepare(count) {
-  const startedAt = performance.now();
-  await fill(count);
-  const fillSeconds = (performance.now() - startedAt) / 1000;
-  process.send({ progress: `  filled ${count} entries in ${fillSeconds.toFixed(1)} s` });
-  return { count, fillSeconds: Number(fillSeconds.toFixed(2)), before: await hitsInSample(count), times: [] };
-}
-
 /** Commands and Redis CPU of one call, counted apart from the timing: reading the counters in between would disturb it. */
 async function countCommands(subject) {
   const before = await readRedisUsage(redis);
@@ -72,9 +39,9 @@ async function countCommands(subject) {
 
 async function run() {
   const subjects = [];
-  for (const count of counts) subjects.push(await prepare(count));
+  for (const count of counts) subjects.push({ count, before: await hitsInSample(count), times: [] });
   const keys = await redis.dbsize();
-  for (let i = 0; i < 50; i++) await suite.invalidate(['carried-by-nobody']); // Warms up the path, touches no subject.
+  for (let i = 0; i < WARM_UP_CALLS; i++) await suite.invalidate(['carried-by-nobody']); // Warms up the path, touches no subject.
 
   for (const subject of subjects) {
     subject.firstMs = await timeInvalidation(subject.count);

@@ -31,7 +31,6 @@ export async function startProcess(binary, script, args = []) {
   const ready = new Promise((resolve, reject) => {
     child.on('message', (message) => {
       if (message.ready !== undefined) resolve(message.ready);
-      else if (message.progress !== undefined) process.stderr.write(`${message.progress}\n`);
       else waiting.get(message.id)?.resolve(message.answer);
     });
     child.once('error', reject);

@@ -174,7 +174,7 @@ function invalidation({ invalidation: runs }) {
   ];
   return `## Invalidating a tag
 
-All entries of all tags are stored in one Redis through \`suite.data.set(key, 1, { ttl: '1h', tags })\`, ${runs[0].keys.toLocaleString('en')} keys in all. The first invalidation of each tag is timed and followed by reading a sample of
+All entries of all tags are stored in one Redis through \`suite.data.getOrSet(key, load, { ttl: '1h', tags })\`, ${runs[0].keys.toLocaleString('en')} keys in all. The first invalidation of each tag is timed and followed by reading a sample of
 its entries; then ${runs[0].calls} more per tag, taking turns, make the median. Ratios are between the calls of one turn.
 
 ${table(headers, rows)}`;

@@ -22,6 +22,7 @@ if (options.help) {
 const measuresUs = options.parts.includes('invalidation') || options.contestants.some((name) => contestants[name].own);
 if (measuresUs) buildIfOlder();
 
+const FILLERS = 3;
 const started = Date.now();
 const problems = [];
 const nodeVersions = [];
@@ -61,17 +62,31 @@ async function benchHttp(major, binary) {
 async function benchInvalidation(major, binary) {
   say(`Node ${major}, invalidation`);
   await withRedis(async (_redis, redisPort) => {
+    for (const count of options.entries) await fill(binary, redisPort, count);
     const child = await startProcess(binary, 'invalidation.mjs', [redisPort, options.calls, ...options.entries]);
     pinning.pin('server', child.pid);
     const outcome = await child.ask({});
+    child.stop();
     for (const { count, before, after } of outcome.subjects) {
       if (before.hits < before.asked)
-        problems.push(`${count} entries: ${before.asked - before.hits} of a sample were not stored`);
-      if (after.hits > 0) problems.push(`${count} entries: ${after.hits} of a sample survived the invalidation`);
+        problems.push(`${count} entries: only ${before.hits} of ${before.asked} were stored`);
+      if (after.hits > 0) problems.push(`${count} entries: ${after.hits} of ${after.asked} survived the invalidation`);
     }
     results.invalidation.push({ node: major, ...outcome });
-    child.stop();
   });
+}
+
+/** Stores the entries of one tag, from several processes where there are many. */
+async function fill(binary, redisPort, count) {
+  const fillers = count > 1_000 ? FILLERS : 1;
+  const startedAt = performance.now();
+  const starting = Array.from({ length: fillers }, (_, first) =>
+    startProcess(binary, 'fill.mjs', [redisPort, count, first, fillers]),
+  );
+  const children = await Promise.all(starting);
+  await Promise.all(children.map((child) => child.ask({})));
+  for (const child of children) child.stop();
+  say(`  stored ${count} entries in ${((performance.now() - startedAt) / 1000).toFixed(1)} s`);
 }
 
 /** A fresh server for each combination: nobody inherits the memory or the counters of another. */

@@ -28,6 +28,7 @@ import { showOutage } from './demo/tour/outage.ts';
 import { showReading } from './demo/tour/reading.ts';
 import { showSummary } from './demo/tour/summary.ts';
 import { showThousands } from './demo/tour/thousands.ts';
+import { showTogether } from './demo/tour/together.ts';
 
 const once = process.argv.includes('--once');
 const cityLimit = Number(process.env['DEMO_CITIES'] || Number.POSITIVE_INFINITY);
@@ -130,9 +131,10 @@ async function walk(tour: Tour): Promise<void> {
   );
   line(`      ${style('yellow', 'fwd=bypass')}                forwarded to the handler, and the cache left out of it`);
   const capital = await showReading(tour);
+  await showTogether(tour);
   await showChanging(tour, capital);
   await showThousands(tour, pages);
-  await showOutage(tour);
+  await showOutage(tour, capital);
   showSummary(tour.suite);
 }
 

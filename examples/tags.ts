@@ -28,15 +28,17 @@ app.get('/shelves/:shelf', shelfCache, (req, res) => {
   res.json(found);
 });
 
-// Only a success invalidates: the 404 below leaves every entry alone.
+// Only a success invalidates: the 404 and the 400 leave every entry alone.
 const forgetProduct = suite.invalidateAfter((req) => [`product:${String(req.params['id'])}`]);
 app.put('/products/:id', forgetProduct, (req, res) => {
   const product = products.find(({ id }) => id === req.params['id']);
-  if (product !== undefined) product.price = Number(req.query['price']);
-  res.status(product === undefined ? 404 : 200).json(product ?? { error: 'No such product' });
+  const price = Number(req.query['price']);
+  if (product === undefined) res.status(404).json({ error: 'No such product' });
+  else if (!(price > 0)) res.status(400).json({ error: 'Send a price above 0, such as ?price=3' });
+  else res.json(Object.assign(product, { price }));
 });
 
-// From anywhere else, for example when a supplier's message arrives. Rejects when Redis cannot be told: then the old answers may still be served.
+// From anywhere else, say when a delivery arrives. Rejects when Redis did not confirm it: other processes may then still serve the old answers.
 app.post('/deliveries/:shelf', async (req, res) => {
   await suite.invalidate([`shelf:${req.params.shelf}`]);
   res.json({ forgotten: `shelf:${req.params.shelf}` });

@@ -8,16 +8,19 @@ import type { Suite } from '../../src/index.ts';
 import { findCity, findCountry, listCountries, nearbyCities, searchCities, updateCity } from './queries.ts';
 import { cityChange, cityId, countryCode, HttpError, numberParameter, textParameter } from './validate.ts';
 
+/** These pages are the same for everybody, whatever cookies a browser sends, and no parameter changes them. */
+const PUBLIC = { cookies: 'ignore', query: [] } as const;
+
 export function createApi(db: PGlite, suite: Suite): Express {
   const app = express();
   app.disable('x-powered-by');
 
   // Countries hardly change: kept for a day here. `clientTtl` lets browsers keep the list for a minute too.
-  app.get('/countries', suite.cache({ ttl: 'veryLong', clientTtl: '1m', query: [] }), async (_req, res) => {
+  app.get('/countries', suite.cache({ ...PUBLIC, ttl: 'veryLong', clientTtl: '1m' }), async (_req, res) => {
     res.json(await listCountries(db));
   });
 
-  app.get('/countries/:code', suite.cache({ ttl: '1h', query: [] }), async (req, res) => {
+  app.get('/countries/:code', suite.cache({ ...PUBLIC, ttl: '1h' }), async (req, res) => {
     const code = countryCode(req);
     const country = await findCountry(db, code);
     if (country === undefined) throw new HttpError(404, `There is no country ${code}`);
@@ -27,21 +30,25 @@ export function createApi(db: PGlite, suite: Suite): Express {
   });
 
   // Only `q` is part of the key: links with ?utm_source=… share one entry. A new name may match any search, hence the tag `search`.
-  app.get('/cities/search', suite.cache({ ttl: '5m', query: ['q'], tags: ['search'] }), async (req, res) => {
+  app.get('/cities/search', suite.cache({ ...PUBLIC, ttl: '5m', query: ['q'], tags: ['search'] }), async (req, res) => {
     const cities = await searchCities(db, textParameter(req, 'q', 2, 80));
     res.cache.tag(...cities.map(({ id }) => `city:${id}`));
     res.json(cities);
   });
 
-  app.get('/cities/nearby', suite.cache({ ttl: '5m', query: ['lat', 'lng', 'radius'] }), async (req, res) => {
-    const lat = numberParameter(req, 'lat', -90, 90);
-    const lng = numberParameter(req, 'lng', -180, 180);
-    const cities = await nearbyCities(db, lat, lng, numberParameter(req, 'radius', 1, 500));
-    res.cache.tag(...cities.map(({ id }) => `city:${id}`));
-    res.json(cities);
-  });
+  app.get(
+    '/cities/nearby',
+    suite.cache({ ...PUBLIC, ttl: '5m', query: ['lat', 'lng', 'radius'] }),
+    async (req, res) => {
+      const lat = numberParameter(req, 'lat', -90, 90);
+      const lng = numberParameter(req, 'lng', -180, 180);
+      const cities = await nearbyCities(db, lat, lng, numberParameter(req, 'radius', 1, 500));
+      res.cache.tag(...cities.map(({ id }) => `city:${id}`));
+      res.json(cities);
+    },
+  );
 
-  app.get('/cities/:id', suite.cache({ ttl: '5m', query: [] }), async (req, res) => {
+  app.get('/cities/:id', suite.cache({ ...PUBLIC, ttl: '5m' }), async (req, res) => {
     const city = await findCity(db, cityId(req));
     if (city === undefined) throw new HttpError(404, `There is no city ${cityId(req)}`);
     res.cache.tag(`city:${city.id}`, `country:${city.country}`);

@@ -60,8 +60,13 @@ async function connectTo(variable: string, prefix: string, logger: Logger): Prom
     await removeKeys(redis, prefix).catch(() => undefined); // Without us they would stay until their lifetime ends.
     redis.disconnect();
   };
-  const kind = redis.isCluster ? `a Cluster of ${mastersOf(redis).length} masters` : 'a server of yours';
-  return { redis, title: `Redis: ${kind}, named by ${variable}.`, ownServer: undefined, close };
+  const title = `Redis: ${kindOf(redis, variable)}, named by ${variable}. If others use it too, their commands are counted below as well.`;
+  return { redis, title, ownServer: undefined, close };
+}
+
+function kindOf(redis: Redis | Cluster, variable: string): string {
+  if (redis.isCluster) return `a Cluster of ${mastersOf(redis).length} masters`;
+  return variable === 'REDIS_SENTINELS' ? 'the master of your sentinels' : 'a server of yours';
 }
 
 function connectToOwn(first: RedisProcess, logger: Logger): Backend {
@@ -88,8 +93,9 @@ export function mastersOf(redis: Redis | Cluster): Redis[] {
 
 async function removeKeys(redis: Redis | Cluster, prefix: string): Promise<void> {
   for (const master of mastersOf(redis)) {
-    const added = master.options.keyPrefix ?? ''; // SCAN shows it, UNLINK would add it once more.
-    for await (const keys of master.scanStream({ match: `${added}${prefix}:*`, count: 1_000 }) as AsyncIterable<
+    const shown = redis.options.keyPrefix ?? '';
+    const added = master.options.keyPrefix ?? ''; // SCAN shows the key prefix, UNLINK may add it once more.
+    for await (const keys of master.scanStream({ match: `${shown}${prefix}:*`, count: 1_000 }) as AsyncIterable<
       string[]
     >) {
       await Promise.all(keys.map((key) => master.unlink(key.slice(added.length))));

@@ -11,6 +11,7 @@ const SCHEMA = `
     name        text NOT NULL,
     continent   text NOT NULL,
     capital     text,
+    capital_id  int,
     area_km2    float8 NOT NULL,
     languages   text[] NOT NULL
   );
@@ -43,6 +44,7 @@ const CONSTRAINTS = `
   ALTER TABLE city ADD PRIMARY KEY (id), ADD FOREIGN KEY (country) REFERENCES country, ADD FOREIGN KEY (region) REFERENCES region;
   CREATE INDEX ON city (country);
   CREATE INDEX ON city (lat, lng);
+  UPDATE country SET capital_id = (SELECT min(id) FROM city WHERE city.country = code AND city.name = capital);
   ANALYZE;`;
 
 /** Told how many cities are stored so far, and how many there will be. */

@@ -50,7 +50,7 @@ export async function findCountry(db: PGlite, code: string): Promise<CountryPage
   const { rows } = await db.query<CountryPage>(
     `SELECT country.code, country.name, country.continent, country.area_km2 AS "areaKm2", country.languages,
             (SELECT json_build_object('id', id, 'name', name, 'country', country, 'population', population)
-               FROM city WHERE city.country = country.code AND city.name = country.capital ORDER BY id LIMIT 1) AS capital,
+               FROM city WHERE city.id = country.capital_id) AS capital,
             (SELECT count(*)::int FROM city WHERE city.country = country.code) AS cities,
             (SELECT coalesce(json_agg(other.name ORDER BY other.name), '[]')
                FROM border JOIN country other ON other.code = border.neighbour WHERE border.country = country.code) AS borders

@@ -17,7 +17,7 @@ export async function watchRedis<T>(
   redis: Redis | Cluster | undefined,
   run: () => Promise<T>,
 ): Promise<{ result: T; commands: string }> {
-  if (redis === undefined) return { result: await run(), commands: 'no Redis: embedded' };
+  if (redis === undefined) return { result: await run(), commands: 'embedded: no Redis' };
   const before = await countCommands(redis);
   const result = await run();
   if (before === undefined) return { result, commands: 'Redis is away' };
@@ -46,6 +46,7 @@ function describe(before: Counts, after: Counts): string {
       .filter((name) => (grown.get(name) ?? 0) > 0)
       .map((name) => `${name.replace('|', ' ').toUpperCase()} ${grown.get(name)}`)
       .join(', ');
-  const inScripts = list([...grown.keys()].filter((name) => !SENT.includes(name)).toSorted());
-  return `${list(SENT) || 'nothing'}${inScripts === '' ? '' : `\n(inside the script: ${inScripts})`}`;
+  const others = list([...grown.keys()].filter((name) => !SENT.includes(name)).toSorted());
+  const sent = list(SENT) || 'nothing';
+  return others === '' ? sent : `${sent}\n(${sent.includes('EVAL') ? 'inside the script' : 'by others'}: ${others})`;
 }

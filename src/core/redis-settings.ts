@@ -1,3 +1,4 @@
+import type { ConnectionOptions } from 'node:tls';
 import { ConfigError } from './errors.ts';
 import type { HostPort } from './host-ports.ts';
 import { parseRedisUrl, type RedisAddress } from './redis-url.ts';
@@ -10,7 +11,7 @@ export interface RedisSettings {
   readonly username?: string | undefined;
   readonly password?: string | undefined;
   readonly db?: number | undefined;
-  readonly tls?: unknown;
+  readonly tls?: boolean | ConnectionOptions | undefined;
   readonly sentinels?: readonly HostPort[] | undefined;
   readonly sentinelName?: string | undefined;
   readonly clusterNodes?: readonly HostPort[] | undefined;

@@ -13,7 +13,7 @@ export function parseCacheControl(field: string | readonly string[] | undefined)
   if (field === undefined) return directives;
   const text = typeof field === 'string' ? field : field.join(',');
   for (const [, name = '', quoted, token] of text.matchAll(
-    /([^\s,=;"]+)(?:\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,]*)))?/g,
+    /([^\s,=;"]+)(?:\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,;]*)))?/g,
   )) {
     const key = name.toLowerCase();
     if (!directives.has(key)) directives.set(key, quoted ?? token ?? true);

@@ -44,5 +44,5 @@ function matchesEtag(field: string, etag: string | undefined): boolean {
 /** Fields that describe a body. A 304 has none, and repeats only what else the 200 would have said (RFC 9110 §15.4.5). */
 export function describesBody(name: string): boolean {
   const key = name.toLowerCase();
-  return key.startsWith('content-') && key !== 'content-location' && key !== 'content-security-policy';
+  return key.startsWith('content-') && key !== 'content-location' && !key.startsWith('content-security-policy');
 }

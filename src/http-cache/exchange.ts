@@ -1,7 +1,7 @@
 import type { NextFunction, Request, Response } from 'express';
 import type { Counted } from '../cache/statistics.ts';
 import type { SuiteEvents } from '../core/events.ts';
-import { attachHandle } from './handle.ts';
+import { attachHandle, takeOver } from './handle.ts';
 import type { CacheConfig } from './options.ts';
 import { needsPublic } from './policy.ts';
 import { type RequestKey, requestKey } from './request-key.ts';
@@ -17,30 +17,39 @@ export interface Exchange {
   readonly key: RequestKey;
   /** Only responses marked `public` may be shared with it. */
   readonly needsPublic: boolean;
-  /** Under which requests wait for each other: those who may share only public responses do so among themselves. */
+  /** Under which requests wait for each other: those who may share only public responses do so among themselves, and so does each of several caches on a way. */
   readonly flightKey: string;
+  /** The name its counts go under. */
+  readonly route: string;
 }
 
 const NO_KEY: RequestKey = { name: '', url: '', address: '', variant: () => '' };
 
 /** What the cache does with a request, before any lookup; `undefined` when it stays out of it. */
 export function openExchange(base: Pick<Exchange, 'req' | 'res' | 'next' | 'config' | 'state'>): Exchange | undefined {
-  const { req, config } = base;
-  if (config.skip?.(req) === true) return undefined;
-  const user = config.user?.(req);
+  const { req, res, config } = base;
+  if (config.skip?.(req)) return undefined;
+  const user = userOf(req, config);
   if (config.user !== undefined && user === undefined && req.headers.authorization !== undefined) return undefined;
   const key = requestKey(req, config, user);
   const isCredentialed = needsPublic(req, config, user);
-  return { ...base, key, needsPublic: isCredentialed, flightKey: `${isCredentialed ? '+' : '-'}${key.address}` };
+  const flightKey = `${takeOver(res)}${isCredentialed ? '+' : '-'}${key.address}`;
+  return { ...base, key, needsPublic: isCredentialed, flightKey, route: routeOf(req) };
+}
+
+/** Checked for those who are not: a promise or an object would put all users into one partition. */
+function userOf(req: Request, config: CacheConfig): string | undefined {
+  const user: unknown = config.user?.(req) ?? undefined;
+  if (user === undefined || typeof user === 'string') return user;
+  throw new TypeError(`cache: user(req) must return a string or undefined, not ${typeof user}.`);
 }
 
 /** Counts what happened and tells who listens. */
 export function tell(
-  { req, state, key }: Pick<Exchange, 'req' | 'state'> & { key?: RequestKey },
+  { req, state, key, route = routeOf(req) }: Pick<Exchange, 'req' | 'state'> & Partial<Exchange>,
   counted: Counted,
   event: Extract<keyof SuiteEvents, `cache:${string}`>,
 ): void {
-  const route = routeOf(req);
   state.backend.httpStatistics.count(route, counted);
   if (event !== 'cache:error') state.backend.events.tell(event, { route, key: (key ?? NO_KEY).name });
 }

@@ -7,10 +7,10 @@ import type { Stamp } from '../register/mirror.ts';
 import { addCacheStatus, type CacheStatus } from './cache-status.ts';
 import { type Conditions, conditionsOf, describesBody, isNotModified } from './conditional.ts';
 import { fieldNames } from './field-names.ts';
-import type { HandlerWishes } from './handle.ts';
+import { type HandlerWishes, MAX_TAGS } from './handle.ts';
 import { type FieldReader, freshnessOf } from './lifetime.ts';
 import type { CacheConfig } from './options.ts';
-import { mayStoreFor } from './policy.ts';
+import { isMarkedPublic, mayStoreFor } from './policy.ts';
 import { clientCacheControl } from './replay.ts';
 import type { RequestKey } from './request-key.ts';
 import { flagsOf, headersBefore, type ResponseHead, storableHead } from './response-head.ts';
@@ -80,7 +80,7 @@ export function recordFill(fill: Fill, outcome: FillOutcome): void {
       if (plan === undefined) refuse(true);
       addCacheStatus(res, { forward: fill.forward, isStored: plan !== undefined });
       if (plan !== undefined) addClientTtl(res, config);
-      return req.method === 'GET' && answersNotModified(res, conditions) ? 'mute' : 'send';
+      return answersNotModified(res, conditions) ? 'mute' : 'send';
     },
     chunk(bytes) {
       if (plan === undefined) return;
@@ -90,10 +90,12 @@ export function recordFill(fill: Fill, outcome: FillOutcome): void {
     },
     end() {
       const isWhole = plan !== undefined && (plan.promisedBytes === undefined || plan.promisedBytes === size);
-      if (plan === undefined || !isWhole) return refuse(false);
+      // Sessions set their cookie when the headers leave, after the plan was made.
+      if (plan === undefined || !isWhole || res.hasHeader('set-cookie')) return refuse(false);
       isSettled = true;
       outcome.recorded(toRecorded(fill, plan, Buffer.concat(chunks), performance.now() - startedAt));
     },
+    failed: () => refuse(false),
     closed() {
       if (!isSettled) outcome.refused(false);
       isSettled = true;
@@ -135,14 +137,15 @@ function planOf(
   const length = field('content-length');
   const promisedBytes = length === undefined ? undefined : Number(length);
   if (freshMs === undefined || (promisedBytes ?? 0) > config.maxBytes) return undefined;
-  if (config.condition?.(req, res) === false) return undefined;
-  const routeTags = typeof config.tags === 'function' ? toTags(config.tags(req, res), 'cache') : config.tags;
+  if (config.condition !== undefined && config.condition(req, res) !== true) return undefined;
+  const routeTags = typeof config.tags === 'function' ? config.tags(req, res) : config.tags;
+  if (routeTags.length + wishes.tags.length > MAX_TAGS) return undefined;
   return {
     freshMs: freshMs * (1 - config.jitter * Math.random()),
     head: storableHead(res, before),
-    tags: [...routeTags, ...wishes.tags],
+    tags: [...toTags(routeTags, 'cache'), ...wishes.tags],
     varyNames: fieldNames(field('vary')).filter((name) => !config.vary.includes(name)),
-    isPublic: freshness.directives.has('public'),
+    isPublic: isMarkedPublic(freshness),
     promisedBytes,
   };
 }

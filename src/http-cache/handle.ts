@@ -16,6 +16,8 @@ export interface HandlerWishes {
   tags: string[];
   ttlMs: number | undefined;
   isSkipped: boolean;
+  /** How many caches the request has passed before this one. */
+  readonly depth: number;
 }
 
 declare global {
@@ -30,18 +32,29 @@ declare global {
 
 const wishesOf = new WeakMap<object, HandlerWishes>();
 
+/** A response with more tags is not stored. */
+export const MAX_TAGS = 1_000;
+
 /**
- * Puts `res.cache` on a response. Where two caches follow each other the inner one decides: it knows the tags, and a copy in the outer one would survive their
- * invalidation.
+ * Where two caches follow each other the inner one decides: it knows the tags, and a copy in the outer one would survive their invalidation. Returns how many
+ * there are around this one.
  */
-export function attachHandle(res: { cache?: ResponseCache }): HandlerWishes {
+export function takeOver(res: object): number {
   const outer = wishesOf.get(res);
-  if (outer !== undefined) outer.isSkipped = true;
-  const wishes: HandlerWishes = { tags: [], ttlMs: undefined, isSkipped: false };
+  if (outer === undefined) return 0;
+  outer.isSkipped = true;
+  return outer.depth + 1;
+}
+
+/** Puts `res.cache` on a response. */
+export function attachHandle(res: { cache?: ResponseCache }): HandlerWishes {
+  const wishes: HandlerWishes = { tags: [], ttlMs: undefined, isSkipped: false, depth: takeOver(res) };
   wishesOf.set(res, wishes);
   const handle: ResponseCache = {
     tag(...tags) {
-      wishes.tags.push(...toTags(tags, 'res.cache.tag'));
+      // How many there are depends on data: too many keep a response out of the cache, they do not break it.
+      if (wishes.tags.length + tags.length > MAX_TAGS) wishes.isSkipped = true;
+      else wishes.tags.push(...toTags(tags, 'res.cache.tag'));
       return handle;
     },
     ttl(ttl) {

@@ -11,6 +11,8 @@ const PRECONDITIONS = ['range', 'if-match', 'if-unmodified-since', 'if-range', '
 /** Whether the cache may look at all: GET and HEAD without a body ("fat GET" is not told apart by the key), ranges or preconditions only the handler can judge. */
 export function bypassOf(req: Request): Bypass | undefined {
   if (req.method !== 'GET' && req.method !== 'HEAD') return 'method';
+  // A full URL or a fragment in the request line: parsers disagree about what is path and query then.
+  if (!req.originalUrl.startsWith('/') || req.originalUrl.includes('#')) return 'bypass';
   const { headers } = req;
   if (headers['transfer-encoding'] !== undefined) return 'bypass';
   if (headers['content-length'] !== undefined && headers['content-length'] !== '0') return 'bypass';
@@ -20,8 +22,8 @@ export function bypassOf(req: Request): Bypass | undefined {
 /** Whether a request says who is asking in a way that the key does not hold, so that only responses marked `public` may be shared with it. */
 export function needsPublic(req: Request, config: CacheConfig, user: string | undefined): boolean {
   if (user !== undefined) return false;
-  if (req.headers.authorization !== undefined) return true;
-  return config.cookies === 'bypass' && req.headers.cookie !== undefined;
+  if (req.headers.authorization !== undefined && !config.vary.includes('authorization')) return true;
+  return config.cookies === 'bypass' && req.headers.cookie !== undefined && !config.vary.includes('cookie');
 }
 
 /** What is known of a response when its headers are about to leave. */
@@ -63,18 +65,26 @@ export function mayStoreFor(facts: ResponseFacts, config: CacheConfig): number |
   const { status, field, freshness } = facts;
   if (!STORABLE.has(status)) return undefined;
   if (PROHIBITIONS.some((name) => freshness.directives.has(name))) return undefined;
-  if (facts.needsPublic && !freshness.directives.has('public')) return undefined;
+  if (facts.needsPublic && !isMarkedPublic(freshness)) return undefined;
   if (field('set-cookie') !== undefined || field('clear-site-data') !== undefined) return undefined;
   if (field('content-range') !== undefined || field('trailer') !== undefined) return undefined;
-  if (String(field('content-type') ?? '').startsWith('text/event-stream')) return undefined;
+  if (/^text\/event-stream/i.test(String(field('content-type') ?? ''))) return undefined;
   if (!mayShareVariants(field, config)) return undefined;
   const lifetimeMs = lifetimeOf(facts, config);
   return lifetimeMs === undefined || lifetimeMs < 1 ? undefined : lifetimeMs;
 }
 
+/**
+ * Whether the handler gave a response to everybody. `public, max-age=0` does not: it lets nobody serve it without asking here who may have it, and
+ * `res.sendFile` writes it by default.
+ */
+export function isMarkedPublic({ directives, lifetimeMs }: Freshness): boolean {
+  return directives.has('public') && lifetimeMs !== 0;
+}
+
 /** Targeted field, then the route's ttl (the handler's own word first), then Cache-Control and Expires. */
 function lifetimeOf({ status, freshness, handlerTtlMs }: ResponseFacts, config: CacheConfig): number | undefined {
-  if (freshness.isTargeted) return freshness.lifetimeMs;
+  if (freshness.isTargeted && freshness.lifetimeMs !== undefined) return freshness.lifetimeMs;
   if (handlerTtlMs !== undefined) return handlerTtlMs;
   if (COVERED_BY_TTL.has(status) && config.ttlMs !== undefined) return config.ttlMs;
   return freshness.lifetimeMs ?? (NEGATIVE.has(status) ? config.negativeTtlMs : undefined);

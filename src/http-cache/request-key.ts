@@ -1,3 +1,4 @@
+import { unescape } from 'node:querystring';
 import type { Request } from 'express';
 import { digest } from '../core/digest.ts';
 import type { CacheConfig } from './options.ts';
@@ -17,17 +18,26 @@ export interface RequestKey {
 /** The key of a request: scheme, host as Express trusts them, everything declared, and path and query or what `key` makes of the request. */
 export function requestKey(req: Request, config: CacheConfig, user: string | undefined): RequestKey {
   const origin = originOf(req);
-  const url = config.query === undefined ? req.originalUrl : withQuery(req.originalUrl, config.query);
+  const url = withQuery(req.originalUrl, config.query);
   const name = config.keyPrefix + (config.key === undefined ? `GET:${url}` : customKey(config.key, req));
   const declared = declaredParts(req, config, user);
-  // A custom key and a URL never share an address, or a client could spell a URL like another route's key.
-  const kind = config.key === undefined ? 'u' : 'k';
+  // A custom key and a URL never share an address, or a client could spell a URL like another route's key; nor do two prefixes, of which one may continue the other.
+  const kind = config.key === undefined ? `u${rewritingOf(req, url, config)}` : 'k';
+  const place = `${kind}|${config.keyPrefix.length}|${name}`;
   return {
     name,
     url,
-    address: `h:${origin}|${declared}|${kind}|${name}`,
-    variant: (names) => `h:${origin}|${declared}~${headerDigest(req, names)}|${kind}|${name}`,
+    address: `h:${origin}|${declared}|${place}`,
+    variant: (names) => `h:${origin}|${declared}~${headerDigest(req, names)}|${place}`,
   };
+}
+
+/** Where middleware gave the request another URL, from a header perhaps, that URL counts as well. */
+function rewritingOf(req: Request, url: string, { query }: CacheConfig): string {
+  const current = req.baseUrl + req.url;
+  if (current === req.originalUrl) return '';
+  const rewritten = withQuery(current, query);
+  return rewritten === url ? '' : digest(rewritten);
 }
 
 function customKey(key: (req: Request) => string, req: Request): string {
@@ -47,12 +57,12 @@ function headerDigest(req: Request, names: readonly string[]): string {
   return digest(JSON.stringify(names.map((name) => [name, req.headers[name] ?? null])));
 }
 
-/** All values of a cookie: a parser may take the first or the last. */
+/** All values of a cookie: a parser may take the first or the last. Parsers pass over blanks around its name. */
 function cookieValues(req: Request, name: string): string[] {
   return (req.headers.cookie ?? '')
     .split(';')
     .map((pair) => pair.trim())
-    .filter((pair) => pair.startsWith(`${name}=`));
+    .filter((pair) => pair.split('=', 1)[0]?.trim() === name);
 }
 
 /** Scheme and host. Forwarded ones count only where Express' `trust proxy` says so. Escaped: a Host header may hold anything. */
@@ -63,21 +73,32 @@ function originOf(req: Request): string {
 function hostOf(req: Request): string {
   const { host = req.headers[':authority'] ?? '' } = req.headers;
   const forwarded = req.headers['x-forwarded-host'];
-  if (typeof forwarded !== 'string') return String(host);
+  if (typeof forwarded !== 'string' || forwarded === '') return String(host);
   const isTrusted = req.app.get('trust proxy fn') as
     ((address: string | undefined, hop: number) => boolean) | undefined;
   return isTrusted?.(req.socket.remoteAddress, 0) === true ? (forwarded.split(',', 1)[0] ?? '').trim() : String(host);
 }
 
+/** Query parsers stop at so many parameters, so what stands behind them cannot be told to be read or not. */
+const MAX_PARAMETERS = 1_000;
+
 /**
- * The URL with the declared parameters only, in their declared order. A parameter counts under its decoded name, and `page[]` or `page[a]` count as `page`: query
- * parsers hand them to handlers under that name.
+ * The URL with the declared parameters only, in their declared order and as they were sent: parsers differ in what they make of odd spellings, and one reading
+ * for two spellings would let a client store the response to the one as that to the other.
  */
-function withQuery(url: string, names: readonly string[]): string {
+function withQuery(url: string, names: readonly string[] | undefined): string {
   const at = url.indexOf('?');
-  if (at < 0) return url;
-  const sent: [string, string][] = [...new URLSearchParams(url.slice(at))];
-  const kept = names.flatMap((name) => sent.filter(([key]) => key === name || key.startsWith(`${name}[`)));
-  const query = new URLSearchParams(kept).toString();
-  return query === '' ? url.slice(0, at) : `${url.slice(0, at)}?${query}`;
+  if (names === undefined || at < 0) return url;
+  const sent = url.slice(at + 1).split('&');
+  if (sent.length >= MAX_PARAMETERS) return url;
+  const roots = new Set(names.map(rootOf));
+  const kept = [...roots].flatMap((root) =>
+    sent.filter((pair) => rootOf(unescape((pair.split('=', 1)[0] ?? '').replaceAll('+', ' '))) === root),
+  );
+  return kept.length === 0 ? url.slice(0, at) : `${url.slice(0, at)}?${kept.join('&')}`;
+}
+
+/** Parsers hand `page[]`, `page[a]`, `[page]` and `page.a` to handlers as `page`. */
+function rootOf(parameter: string): string {
+  return /^\[*([^[\].]*)/.exec(parameter)?.[1] ?? '';
 }

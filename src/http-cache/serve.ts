@@ -75,9 +75,11 @@ function serveWithoutStore(exchange: Exchange): void {
 function lead(exchange: Exchange, stamp: Stamp, forward: Fill['forward']): void {
   const { config, key, state, flightKey } = exchange;
   let share: (response: SharedResponse | undefined) => void = () => undefined;
-  const outcome = new Promise<SharedResponse | undefined>((resolve) => {
+  const response = new Promise<SharedResponse | undefined>((resolve) => {
     share = resolve;
   });
+  // A flight that takes longer ends for others, so that a handler that never answers holds back only those who came with it.
+  const outcome = within(MAX_WAIT_MS, response, undefined);
   const tags = typeof config.tags === 'function' ? [] : config.tags;
   state.flights.begin(flightKey, stamp, { key: entryKey('h', key.name), tags }, outcome);
   runHandler(exchange, stamp, forward, share);
@@ -130,7 +132,7 @@ async function follow(
   joins: number,
 ): Promise<void> {
   const { req, res, config, state, key, needsPublic } = exchange;
-  const response = await within(MAX_WAIT_MS, outcome, undefined);
+  const response = await outcome;
   if (response === undefined) return runHandler(exchange, stamp, 'uri-miss');
   const { draft, varyNames, address } = response;
   const isMine = address === (varyNames.length === 0 ? key.address : key.variant(varyNames));

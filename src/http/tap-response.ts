@@ -8,10 +8,12 @@ export interface ResponseTap {
   head(): 'send' | 'mute';
   /** Every piece of the body, before it leaves. The bytes are the tap's own. */
   chunk(bytes: Buffer): void;
-  /** The handler has sent all, before the last of it leaves. */
+  /** The handler has sent all, and the headers are as they left: middleware around the tap may have added to them. */
   end(): void;
   /** The connection closed before the handler had sent all. It may still go on. */
   closed(): void;
+  /** A call threw, and what follows is another response than the one that began. */
+  failed(): void;
 }
 
 type Chunk = string | Uint8Array;
@@ -30,6 +32,15 @@ export function tapResponse(res: ServerResponse, tap: ResponseTap): void {
     isMuted = tap.head() === 'mute';
   }
 
+  function attempt<T>(call: () => T): T {
+    try {
+      return call();
+    } catch (error) {
+      tap.failed();
+      throw error;
+    }
+  }
+
   function record(chunk: unknown, encoding: unknown): void {
     if (hasEnded || (typeof chunk !== 'string' && !(chunk instanceof Uint8Array))) return;
     tap.chunk(toBytes(chunk, encoding));
@@ -40,28 +51,32 @@ export function tapResponse(res: ServerResponse, tap: ResponseTap): void {
       const [first, second] = rest;
       const reason = typeof first === 'string' ? first : undefined;
       res.statusCode = status;
-      setHeaders(res, typeof first === 'string' ? second : first);
+      setHeaders(res, second ?? (typeof first === 'string' ? undefined : first));
       ensureHead();
-      if (reason !== undefined && res.statusCode === status) writeHead.call(res, status, reason as never);
-      else writeHead.call(res, res.statusCode);
-      return res;
+      return attempt(() =>
+        reason !== undefined && res.statusCode === status
+          ? writeHead.call(res, status, reason as never)
+          : writeHead.call(res, res.statusCode),
+      );
     },
     write(...args: unknown[]) {
       ensureHead();
       record(args[0], args[1]);
-      if (!isMuted) return write.apply(res, args as Parameters<typeof write>);
+      if (!isMuted) return attempt(() => write.apply(res, args as Parameters<typeof write>));
       callLater(args);
       return true;
     },
     end(...args: unknown[]) {
       ensureHead();
       record(args[0], args[1]);
+      const callback = args.find((arg) => typeof arg === 'function');
+      const sent = (isMuted ? [callback, 'utf8'] : args) as Parameters<typeof end>;
+      const result = attempt(() => end.apply(res, sent));
       if (!hasEnded) {
         hasEnded = true;
         tap.end();
       }
-      const callback = args.find((arg) => typeof arg === 'function');
-      return isMuted ? end.call(res, callback as never, 'utf8') : end.apply(res, args as Parameters<typeof end>);
+      return result;
     },
   });
   res.once('close', () => {

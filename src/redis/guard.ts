@@ -30,7 +30,7 @@ export interface GuardOptions {
   readonly events: EventBus;
   /** Milliseconds one call may take. */
   readonly deadlineMs: number;
-  /** Calls that may be unanswered at a time, those given up included: the client's queues have no bound of their own. */
+  /** Calls that may be unanswered at a time by one node, those given up included: the client's queues have no bound of their own. */
   readonly maxInFlight: number;
 }
 
@@ -40,6 +40,8 @@ interface Circuit {
   /** A key of this node, for probes. */
   key: string;
   probe: NodeJS.Timeout | undefined;
+  /** Calls that it has not answered yet. */
+  inFlight: number;
 }
 
 /** Rethrows: the fallback of calls that have none. */
@@ -51,7 +53,6 @@ export function noFallback(error: RedisError): never {
 export function createGuard({ client, events, deadlineMs, maxInFlight }: GuardOptions): Guard {
   const circuits = new Map<string, Circuit>();
   let hasBeenReady = client.status === 'ready';
-  let inFlight = 0;
 
   client.on('ready', () => {
     hasBeenReady = true;
@@ -62,7 +63,7 @@ export function createGuard({ client, events, deadlineMs, maxInFlight }: GuardOp
     const node = nodeOf(client, key);
     let circuit = circuits.get(node);
     if (circuit === undefined) {
-      circuit = { node, key, breaker: createCircuitBreaker(), probe: undefined };
+      circuit = { node, key, breaker: createCircuitBreaker(), probe: undefined, inFlight: 0 };
       circuits.set(node, circuit);
     }
     return circuit;
@@ -81,7 +82,7 @@ export function createGuard({ client, events, deadlineMs, maxInFlight }: GuardOp
       if (circuit.breaker.open()) degrade(circuit, error);
       return error;
     }
-    if (inFlight < maxInFlight) return undefined;
+    if (circuit.inFlight < maxInFlight) return undefined;
     return new RedisError(operation, `${maxInFlight} calls are unanswered already: "${operation}" was not sent`);
   }
 
@@ -103,20 +104,21 @@ export function createGuard({ client, events, deadlineMs, maxInFlight }: GuardOp
       return;
     }
     const sentAt = performance.now();
-    client.eval('return 1', 1, circuit.key).then(
-      () => {
-        if (performance.now() - sentAt > deadlineMs) scheduleProbe(circuit, 0);
-        else if (circuit.breaker.succeed()) events.tell('redis:recovered', { node: circuit.node });
-      },
-      () => scheduleProbe(circuit, PROBE_INTERVAL_MS),
-    );
+    const answered = (): void => {
+      if (performance.now() - sentAt > deadlineMs) scheduleProbe(circuit, 0);
+      else if (circuit.breaker.succeed()) events.tell('redis:recovered', { node: circuit.node });
+    };
+    client.eval('return 1', 1, circuit.key).then(answered, (cause: unknown) => {
+      if (isOutage(cause)) scheduleProbe(circuit, PROBE_INTERVAL_MS);
+      else answered();
+    });
   }
 
   return function guard(call, send) {
     const circuit = circuitOf(call.key);
     const refused = refusal(circuit, call.operation);
     if (refused !== undefined) return answerInstead(call, refused, events);
-    inFlight++;
+    circuit.inFlight++;
     return new Promise((resolve, reject) => {
       let isSettled = false;
       const cancelDeadline = startDeadline(deadlineMs, () => fail(new TimeoutError(call.operation, deadlineMs)));
@@ -130,19 +132,19 @@ export function createGuard({ client, events, deadlineMs, maxInFlight }: GuardOp
       function fail(error: RedisError): void {
         if (!settle()) return;
         circuit.key = call.key;
-        if (isOutage(error) && circuit.breaker.fail()) degrade(circuit, error);
+        if (isOutage(error.cause) && circuit.breaker.fail()) degrade(circuit, error);
         answerInstead(call, error, events).then(resolve, reject);
       }
 
       send().then(
         (reply) => {
-          inFlight--;
+          circuit.inFlight--;
           if (!settle()) return;
           if (!circuit.breaker.isOpen) circuit.breaker.succeed();
           resolve(reply);
         },
         (cause: unknown) => {
-          inFlight--;
+          circuit.inFlight--;
           fail(toRedisError(call.operation, cause));
         },
       );
@@ -165,8 +167,7 @@ function toRedisError(operation: string, cause: unknown): RedisError {
 }
 
 /** An error reply proves a server that answers (it may be full or read-only), unless the reply says that it cannot serve at all. */
-function isOutage(error: RedisError): boolean {
-  const { cause } = error;
+function isOutage(cause: unknown): boolean {
   if (!(cause instanceof Error) || cause.name !== 'ReplyError') return true;
   return /^(?:LOADING|MASTERDOWN|CLUSTERDOWN)\b/.test(cause.message);
 }

@@ -26,10 +26,18 @@ function logServer(redis: Redis, log: OutageLog): void {
 function logCluster(cluster: Cluster, log: OutageLog): void {
   cluster.on('error', (error: unknown) => log.failed('The Redis Cluster', error));
   cluster.on('ready', () => log.recovered('The Redis Cluster'));
-  cluster.on('node error', (error: unknown, node: string) => log.failed(`Redis node ${node}`, error));
-  cluster.on('+node', (node: Redis) => {
-    node.on('ready', () => log.recovered(`Redis node ${node.options.host}:${node.options.port}`));
+  cluster.on('node error', (error: unknown, address: string) => {
+    // A connected node that was slow to list the slots is not away.
+    const isConnected = cluster.nodes().some((node) => node.status === 'ready' && addressOf(node) === address);
+    if (!isConnected) log.failed(`Redis node ${address}`, error);
   });
+  cluster.on('+node', (node: Redis) => {
+    node.on('ready', () => log.recovered(`Redis node ${addressOf(node)}`));
+  });
+}
+
+function addressOf({ options }: Redis): string {
+  return `${options.host}:${options.port}`;
 }
 
 function createOutageLog(logger: Logger, preset: RedisPreset): OutageLog {
@@ -54,13 +62,13 @@ function createOutageLog(logger: Logger, preset: RedisPreset): OutageLog {
 function reasonOf(error: unknown): string {
   if (error instanceof AggregateError && error.message === '') return error.errors.map(reasonOf).join(', ');
   const { message, lastNodeError } = error as { message?: string; lastNodeError?: unknown };
-  const reason = message ?? String(error);
+  const reason = (message ?? String(error)).replace(/\.$/, '');
   return lastNodeError === undefined || lastNodeError === null ? reason : `${reason}: ${reasonOf(lastNodeError)}`;
 }
 
 function adviceFor(error: unknown): string {
   const reason = reasonOf(error);
-  if (/ECONNREFUSED|ENOENT/.test(reason)) {
+  if (/ECONNREFUSED|ENOENT|Connection is closed/.test(reason)) {
     return ' Start one with "docker compose up -d" or "redis-server", or say where it is: REDIS_URL=redis://host:port.';
   }
   if (/ENOTFOUND|EAI_AGAIN/.test(reason)) return ' The host name is not known here: check REDIS_URL or REDIS_HOST.';

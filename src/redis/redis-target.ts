@@ -106,9 +106,13 @@ function namesOf(given: RedisSettings): SettingNames {
 function merge(given: RedisSettings, environment: Environment): RedisSettings {
   const options = flat(given, 'url');
   const replaced = [given.url, given.host, given.sentinels, given.clusterNodes].some((value) => value !== undefined);
-  const { url, host, port, sentinels, sentinelName, clusterNodes, ...login } = environment;
+  const { port, username, password, db, tls } = environment;
   if (!replaced) return { ...flat(environment, 'REDIS_URL'), ...options };
-  return { ...flat(login, ''), ...(given.host !== undefined && port !== undefined && { port }), ...options };
+  return {
+    ...flat({ username, password, db, tls }, ''),
+    ...(given.host !== undefined && port !== undefined && { port }),
+    ...options,
+  };
 }
 
 /** Takes a URL apart; what is said beside it is kept. Nothing undefined remains, so that spreading overrides only what was said. */
@@ -120,7 +124,7 @@ function flat(settings: RedisSettings, urlName: string): RedisSettings {
 
 function toTarget(settings: RedisSettings, sentinelPassword: string | undefined): RedisTarget {
   const { sentinels, sentinelName, clusterNodes, tls, db, username, password } = settings;
-  const secure = tls === true ? {} : ((tls || undefined) as ConnectionOptions | undefined);
+  const secure: ConnectionOptions | undefined = tls === true ? {} : tls || undefined;
   const login: RedisOptions = {
     ...(username !== undefined && { username }),
     ...(password !== undefined && { password }),

@@ -41,7 +41,8 @@ const SCALE_READS = { master: 'master', replica: 'slave', any: 'all' } as const;
  * gives up, and is back within a second of Redis. A missing Redis is logged once and crashes nothing. You own the connection: `quit()` it.
  *
  * A connection that has waited two seconds for an answer (ten in development) is replaced. Commands that block for longer need one of
- * their own: `redis.duplicate({ socketTimeout: undefined })`.
+ * their own: `redis.duplicate({ socketTimeout: undefined })`. While Redis is away a command of yours fails within about two seconds; on a
+ * Cluster of which no node answers it waits until one does. (What a suite asks has a deadline of its own and never waits.)
  *
  * Default: `localhost:6379`.
  *

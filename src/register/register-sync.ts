@@ -37,7 +37,9 @@ export interface RegisterSync {
 /** Creates a mirror's keeper. Nothing is read before the first `refresh`. */
 export function createRegisterSync({ reads, maxStalenessMs, deadlineMs, onSynced }: RegisterSyncOptions): RegisterSync {
   let mirror: Mirror | undefined;
-  let isSuspect = false;
+  /** How often the register was found wanting, and how many of those times the mirror was compared after. Unequal: it has to be compared. */
+  let doubts = 0;
+  let settled = 0;
   let loading: Promise<boolean> | undefined;
   /** The question that readers of this turn of the event loop share; it is sent after all of their reads. */
   let next: Promise<boolean> | undefined;
@@ -66,8 +68,11 @@ export function createRegisterSync({ reads, maxStalenessMs, deadlineMs, onSynced
   async function ask(): Promise<boolean> {
     for (;;) {
       const known = mirror;
-      if (known === undefined || isSuspect) {
-        if (!(await load())) return false;
+      if (known === undefined || settled < doubts) {
+        if (!(await load())) {
+          askedAt = -Infinity;
+          return false;
+        }
         continue; // What was loaded was asked for before this read: ask once more.
       }
       const sentAt = performance.now();
@@ -76,7 +81,7 @@ export function createRegisterSync({ reads, maxStalenessMs, deadlineMs, onSynced
         askedAt = -Infinity;
         return false;
       }
-      if (outcome === 'lost' || isSuspect || mirror !== known) continue;
+      if (outcome === 'lost' || settled < doubts || mirror !== known) continue;
       verifiedAt = Math.max(verifiedAt, sentAt);
       onSynced();
       return true;
@@ -89,7 +94,7 @@ export function createRegisterSync({ reads, maxStalenessMs, deadlineMs, onSynced
     const page = await readPages(known.syncedClock, known);
     if (page === undefined) return 'unanswered';
     if (page.generation !== known.generation || page.clock < newestWhenSent) {
-      distrust();
+      if (mirror === known) distrust();
       return 'lost';
     }
     known.raiseFloor(page.floor);
@@ -98,7 +103,7 @@ export function createRegisterSync({ reads, maxStalenessMs, deadlineMs, onSynced
   }
 
   function distrust(): void {
-    isSuspect = true;
+    doubts++;
     verifiedAt = askedAt = -Infinity;
   }
 
@@ -111,21 +116,19 @@ export function createRegisterSync({ reads, maxStalenessMs, deadlineMs, onSynced
 
   /** Reads the whole register into a new mirror. What this process knows and the register has lost (a failover) is written again first. */
   async function loadWhole(): Promise<boolean> {
-    isSuspect = false;
+    const doubtsBefore = doubts;
     const loaded = await readWhole();
-    if (loaded === undefined) {
-      isSuspect = true;
-      return false;
-    }
+    if (loaded === undefined) return false;
     const known = mirror;
     if (known?.generation === loaded.generation) {
       const lost = lostMembers(known, loaded);
       if (lost.length > 0 || known.floor > loaded.floor || known.newestClock > loaded.newestClock) {
-        isSuspect = true; // Until it is written and read back.
+        doubts++; // Until it is written and read back.
         return (await reads.bump(lost, known.newestClock, known.floor)) !== undefined;
       }
     }
     mirror = loaded;
+    settled = doubtsBefore;
     return true;
   }
 

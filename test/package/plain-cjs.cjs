@@ -12,7 +12,14 @@ const app = express();
 app.get('/', suite.cache({ ttl: '1m' }), (_req, res) => {
   res.send(String(Math.random()));
 });
-const server = app.listen(0, async () => {
+const server = app.listen(0, () => {
+  void useIt().finally(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+});
+
+async function useIt() {
   try {
     const url = `http://localhost:${server.address().port}/`;
     const first = await (await fetch(url)).text();
@@ -24,6 +31,4 @@ const server = app.listen(0, async () => {
     console.error(error);
     process.exitCode = 1;
   }
-  server.closeAllConnections();
-  server.close();
-});
+}

@@ -43,7 +43,7 @@ async function server(args: readonly string[] = [], at?: number): Promise<RedisP
 /** Which server and database answers, and to which connection name. */
 async function whoAnswers(redis: Redis): Promise<{ port: number; db: number; name: string }> {
   const info = await redis.info('server');
-  const self = String(await redis.client('INFO'));
+  const self = await redis.client('INFO');
   return {
     port: Number(/tcp_port:(\d+)/.exec(info)?.[1]),
     db: Number(/ db=(\d+)/.exec(self)?.[1]),
@@ -188,6 +188,13 @@ describe.each(['production', 'development'] as const)('createRedis: outages (%s)
     expect(await backAfter(redis)).toBeLessThan(1_000);
   });
 
+  it('never pauses for more than half a second, nor as long as everybody else', () => {
+    const { retryStrategy } = create({ host, port, preset }).options;
+    const pauses = Array.from({ length: 1_000 }, (_, attempt) => retryStrategy?.(attempt + 1));
+    expect(pauses.every((pause) => typeof pause === 'number' && pause > 0 && pause <= 500)).toBe(true);
+    expect(new Set(pauses.slice(20)).size).toBeGreaterThan(100);
+  });
+
   it('waits for a Redis that is started later', async () => {
     const later = await reservePort();
     const redis = create({ host: '127.0.0.1', port: later, preset });
@@ -200,7 +207,7 @@ describe.each(['production', 'development'] as const)('createRedis: outages (%s)
   it('fails a command within three seconds while Redis is missing', async () => {
     const redis = create({ host: '127.0.0.1', port: await reservePort(), preset });
     const startedAt = performance.now();
-    await expect(redis.ping()).rejects.toThrow();
+    await expect(redis.ping()).rejects.toThrow('max retries per request');
     expect(performance.now() - startedAt).toBeLessThan(3_000);
   });
 });

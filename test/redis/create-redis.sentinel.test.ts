@@ -1,9 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Redis } from 'ioredis';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { createRedis, type CreateRedisOptions } from '../../src/redis/redis.ts';
 import { closedLater } from '../support/connections.ts';
-import { backAfter, collectingLogger } from '../support/outages.ts';
+import { backAfter, collectingLogger, eventually } from '../support/outages.ts';
 import { type RedisProcess, type RedisSentinels, startSentinels } from '../support/redis-server.ts';
 
 let deployment: RedisSentinels;
@@ -57,17 +56,12 @@ describe('createRedis with Sentinel', () => {
 /** Resolves with the new master once every sentinel names it. Asks the sentinels, not the client under test. */
 async function promotedAfter(gone: RedisProcess): Promise<RedisProcess> {
   const sentinels = deployment.sentinels.map((sentinel) => closedLater(new Redis(sentinel)));
-  try {
-    for (;;) {
-      const answers = await Promise.all(
-        sentinels.map((sentinel) => sentinel.call('SENTINEL', 'get-master-addr-by-name', deployment.name)),
-      );
-      const ports = new Set(answers.map((answer) => Number((answer as string[])[1])));
-      const promoted = deployment.processes.find(({ port }) => port !== gone.port && ports.has(port));
-      if (ports.size === 1 && promoted !== undefined) return promoted;
-      await sleep(20);
-    }
-  } finally {
-    for (const sentinel of sentinels) sentinel.disconnect();
-  }
+  return eventually('a new master', async () => {
+    const answers = await Promise.all(
+      sentinels.map((sentinel) => sentinel.call('SENTINEL', 'get-master-addr-by-name', deployment.name)),
+    );
+    const ports = new Set(answers.map((answer) => Number((answer as string[])[1])));
+    if (ports.size > 1) return undefined;
+    return deployment.processes.find(({ port }) => port !== gone.port && ports.has(port));
+  });
 }

@@ -7,21 +7,23 @@ import { startCluster, startRedis } from './redis-server.ts';
 export default async function globalSetup(): Promise<void> {
   const stops = await Promise.all([shareRedis(), shareCluster()]);
   globalThis.stopSharedServers = async () => {
-    await Promise.all(stops.map((stop) => stop?.()));
+    await Promise.all(stops.map((stop) => stop()));
   };
 }
 
 type Stop = () => Promise<void>;
 
-async function shareRedis(): Promise<Stop | undefined> {
-  if (process.env['TEST_REDIS_URL'] !== undefined) return undefined;
+const nothing: Stop = () => Promise.resolve();
+
+async function shareRedis(): Promise<Stop> {
+  if (process.env['TEST_REDIS_URL'] !== undefined) return nothing;
   const server = await startRedis();
   process.env['TEST_REDIS_URL'] = `redis://${server.host}:${server.port}`;
   return () => server.stop();
 }
 
-async function shareCluster(): Promise<Stop | undefined> {
-  if (process.env['TEST_REDIS_CLUSTER'] !== undefined) return undefined;
+async function shareCluster(): Promise<Stop> {
+  if (process.env['TEST_REDIS_CLUSTER'] !== undefined) return nothing;
   const cluster = await startCluster();
   process.env['TEST_REDIS_CLUSTER'] = cluster.nodes.map(({ host, port }) => `${host}:${port}`).join(',');
   return () => cluster.stop();

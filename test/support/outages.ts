@@ -27,15 +27,23 @@ export async function backAfter(client: Redis | Cluster, key = 'back-after'): Pr
 
 /** Resolves once a write is answered. */
 export async function answered(client: Redis | Cluster, key = 'answered'): Promise<void> {
+  const answers: string[] = [];
+  await eventually('an answer', () => {
+    client.set(key, '1').then(
+      (answer) => answers.push(answer),
+      () => undefined,
+    );
+    return answers[0];
+  });
+}
+
+/** Asks every 20 ms until there is something other than undefined. Gives up after ten seconds, so that a failed test ends. */
+export async function eventually<T>(what: string, ask: () => T | undefined | Promise<T | undefined>): Promise<T> {
   const giveUpAt = performance.now() + 10_000;
-  let isAnswered = false;
-  const note = (): void => {
-    isAnswered = true;
-  };
   while (performance.now() < giveUpAt) {
-    client.set(key, '1').then(note, () => undefined);
+    const found = await ask();
+    if (found !== undefined) return found;
     await sleep(20);
-    if (isAnswered) return;
   }
-  throw new Error('No answer within ten seconds');
+  throw new Error(`Waited ten seconds for ${what}`);
 }

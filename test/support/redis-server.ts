@@ -49,7 +49,7 @@ export interface RedisProcess {
   stop(): Promise<void>;
 }
 
-export interface RedisTopology {
+interface RedisTopology {
   readonly processes: readonly RedisProcess[];
   stop(): Promise<void>;
 }

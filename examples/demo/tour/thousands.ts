@@ -28,9 +28,7 @@ export async function showThousands(tour: Tour, pages: number): Promise<void> {
   const { result: ms, commands } = await watchRedis(tour.backend.redis, () =>
     timeOf(() => tour.suite.invalidate([tag])),
   );
-  note(
-    `suite.invalidate(['${tag}'])  ${formatMs(ms)} ms for ${formatCount(one.ids.length)} entries, in Redis: ${commands}`,
-  );
+  note(`suite.invalidate(['${tag}'])  ${formatMs(ms)} ms for ${formatCount(one.ids.length)} entries:  ${commands}`);
 
   const sample = one.ids.slice(0, SAMPLE);
   note(`${one.name}, ${sample.length} pages: ${outcomes(await requestAll(tour.http, sample))}`);

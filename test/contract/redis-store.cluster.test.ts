@@ -1,0 +1,12 @@
+import { describe, it } from '@jest/globals';
+import { cacheStoreContract } from '../../src/testing/testing.ts';
+import { testCluster } from '../support/connections.ts';
+import { redisStores } from './redis-stores.ts';
+
+describe('Redis store on a Cluster', () => {
+  cacheStoreContract({ describe, it }, redisStores(testCluster));
+});
+
+describe('Redis store on a Cluster that may be behind', () => {
+  cacheStoreContract({ describe, it }, redisStores(testCluster, 30));
+});

@@ -1,0 +1,12 @@
+import { describe, it } from '@jest/globals';
+import { cacheStoreContract } from '../../src/testing/testing.ts';
+import { testRedis } from '../support/connections.ts';
+import { redisStores } from './redis-stores.ts';
+
+describe('Redis store', () => {
+  cacheStoreContract({ describe, it }, redisStores(testRedis));
+});
+
+describe('Redis store that may be behind', () => {
+  cacheStoreContract({ describe, it }, redisStores(testRedis, 30));
+});

@@ -1,0 +1,270 @@
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
+import type { EntryDraft } from '../../src/cache/entry.ts';
+import { createReadThrough } from '../../src/cache/read-through.ts';
+import { createRedisStore } from '../../src/cache/redis-store.ts';
+import type { CacheStore } from '../../src/cache/store.ts';
+import { keyPrefixOf, type RedisClient } from '../../src/redis/client.ts';
+import { connectionOf } from '../../src/redis/connection.ts';
+import { createKeys, type Keys } from '../../src/redis/keys.ts';
+import { createRedisRegister } from '../../src/register/redis-register.ts';
+import type { Purge, PurgeMode } from '../../src/register/records.ts';
+import type { Register } from '../../src/register/register.ts';
+
+export interface Interleavings {
+  readonly seed: number;
+  readonly prefix: string;
+  readonly durationMs: number;
+  readonly maxStalenessMs: number;
+  readonly maxRecords: number;
+  /** Each on a connection of its own plays a process. */
+  readonly clients: readonly RedisClient[];
+  /** What goes wrong now and then. */
+  readonly mishaps: readonly (() => Promise<unknown>)[];
+  /** Changes a store: a fault to be found. */
+  readonly tamper?: (store: CacheStore) => CacheStore;
+}
+
+export interface Report {
+  /** Reads that returned something older than they should have. */
+  readonly violations: readonly string[];
+  readonly hits: number;
+  readonly misses: number;
+  readonly unavailable: number;
+  readonly invalidations: number;
+}
+
+interface Process {
+  readonly name: number;
+  readonly store: CacheStore;
+  readonly readThrough: ReturnType<typeof createReadThrough>;
+}
+
+const ITEMS = 4;
+
+/** Reads, writes and invalidates at random from all clients at once, and checks every value read against what had been invalidated before the read began. */
+export async function runInterleavings(options: Interleavings): Promise<Report> {
+  const { seed, prefix, clients, mishaps, durationMs, maxStalenessMs } = options;
+  const random = createRandom(seed);
+  const history = createHistory(maxStalenessMs);
+  const registers: Register[] = [];
+  const processes = clients.map((client, name): Process => {
+    const keys = createKeys(prefix, keyPrefixOf(client));
+    const store = openStore(client, keys, options, registers);
+    return { name, store, readThrough: createReadThrough(store) };
+  });
+  const tally = { hits: 0, misses: 0, unavailable: 0, invalidations: 0 };
+  const endsAt = performance.now() + durationMs;
+  const goesOn = (): boolean => performance.now() < endsAt && history.violations.length === 0;
+
+  async function reader(process: Process): Promise<void> {
+    while (goesOn()) {
+      const item = random(ITEMS);
+      if (random(3) === 0) await readShared(process, item);
+      else await readAndStore(process, item);
+      if (random(8) === 0) await sleep(random(6));
+    }
+  }
+
+  async function readAndStore({ name, store }: Process, item: number): Promise<void> {
+    const due = history.dueNow(name, item);
+    const { found, stamp } = await store.read(addressOf(item));
+    if (found !== undefined) {
+      tally.hits++;
+      history.check(Number(found.entry.body.toString()), found.state, due, `process ${name} read item ${item}`);
+    } else if (stamp === undefined) {
+      tally.unavailable++;
+      await sleep(5);
+    } else {
+      tally.misses++;
+      await pause(random);
+      const draft = draftOf(item, history.versionOf(item), stamp);
+      await pause(random);
+      await store.write(addressOf(item), draft);
+    }
+  }
+
+  async function readShared({ name, readThrough }: Process, item: number): Promise<void> {
+    const due = history.dueNow(name, item);
+    let state: 'fresh' | 'stale' = 'fresh';
+    const version = await readThrough<number>({
+      address: addressOf(item),
+      dependencies: draftOf(item, 0, { generation: 0, clock: 0 }),
+      async load() {
+        await pause(random);
+        const loaded = history.versionOf(item);
+        await pause(random);
+        return loaded;
+      },
+      toDraft: (value, stamp) => draftOf(item, value, stamp),
+      fromBody: (body) => Number(body.toString()),
+      write: (draft) => processes[name]?.store.write(addressOf(item), draft) ?? Promise.resolve(false),
+      onServed: (found) => {
+        state = found.state;
+      },
+      onMissed: () => undefined,
+    });
+    history.check(version, state, due, `process ${name} got item ${item}`);
+  }
+
+  async function writer({ name, store }: Process): Promise<void> {
+    while (goesOn()) {
+      const item = random(ITEMS);
+      const mode: PurgeMode = random(4) === 0 ? 'soft' : 'hard';
+      const version = history.commit(item);
+      await pause(random);
+      const purge = purgeOf(item, mode, random(20));
+      const isConfirmed = await store.register.invalidate([purge, strangerOf(random(50))]).then(
+        () => true,
+        () => false,
+      );
+      tally.invalidations++;
+      history.note({ item, version, mode, process: name, isConfirmed });
+      await sleep(random(12));
+    }
+  }
+
+  async function chaos(): Promise<void> {
+    while (goesOn() && mishaps.length > 0) {
+      await sleep(20 + random(80));
+      await mishaps[random(mishaps.length)]?.();
+    }
+  }
+
+  const readers = processes.flatMap((process) => [reader(process), reader(process), reader(process)]);
+  await Promise.all([...readers, ...processes.map((process) => writer(process)), chaos()]);
+  for (const register of registers) register.close();
+  return { ...tally, violations: history.violations };
+}
+
+function openStore(
+  client: RedisClient,
+  keys: Keys,
+  { maxStalenessMs, maxRecords, tamper }: Interleavings,
+  registers: Register[],
+): CacheStore {
+  const connection = connectionOf(client, 1_000);
+  const register = createRedisRegister({ connection, keys, maxStalenessMs, maxRecords });
+  registers.push(register);
+  const store = createRedisStore(connection, keys, register);
+  return tamper === undefined ? store : tamper(store);
+}
+
+/** The fault that the order of stamp, load and store is there to prevent: the stamp is taken when the value is stored. */
+export function takesStampsLate(store: CacheStore): CacheStore {
+  return {
+    ...store,
+    async write(address, draft) {
+      await store.register.refresh();
+      return store.write(address, { ...draft, stamp: store.register.stamp() ?? draft.stamp });
+    },
+  };
+}
+
+/** The seed of a run: printed when it fails, and may be given again. */
+export function seedOf(environment: NodeJS.ProcessEnv = process.env): number {
+  return Number(environment['TEST_SEED'] ?? Date.now() % 1_000_000_007);
+}
+
+function addressOf(item: number): string {
+  return `d:item${item}`;
+}
+
+function tagsOf(item: number): string[] {
+  return [`tag${item}`, item % 2 === 0 ? 'even' : 'odd', 'all'];
+}
+
+function draftOf(item: number, version: number, stamp: EntryDraft['stamp']): EntryDraft {
+  return {
+    key: addressOf(item),
+    tags: tagsOf(item),
+    stamp,
+    flags: 0,
+    freshMs: 60_000,
+    staleMs: 0,
+    computeMs: 0,
+    metadata: '',
+    body: Buffer.from(String(version)),
+  };
+}
+
+function purgeOf(item: number, mode: PurgeMode, choice: number): Purge {
+  if (choice === 0) return { mode, kind: 'everything', value: '' };
+  if (choice < 3) return { mode, kind: 'prefix', value: 'd:item' };
+  if (choice < 5) return { mode, kind: 'pattern', value: `it?m${item}` };
+  if (choice < 7) return { mode, kind: 'allTags', value: JSON.stringify(['all', `tag${item}`]) };
+  if (choice < 10) return { mode, kind: 'key', value: addressOf(item) };
+  return { mode, kind: 'tag', value: tagsOf(item)[choice % 3] ?? '' };
+}
+
+/** Something no entry depends on, which fills the register up. */
+function strangerOf(i: number): Purge {
+  return { mode: 'hard', kind: 'tag', value: `stranger${i}` };
+}
+
+async function pause(random: (below: number) => number): Promise<void> {
+  const choice = random(4);
+  if (choice === 0) await sleep(random(8));
+  else if (choice < 3) await nextTurn();
+}
+
+interface Due {
+  /** What was invalidated in either mode may only come back as stale, what was invalidated hard not at all. */
+  readonly fresh: number;
+  readonly served: number;
+}
+
+interface Noted {
+  readonly item: number;
+  readonly version: number;
+  readonly mode: PurgeMode;
+  readonly process: number;
+  readonly isConfirmed: boolean;
+}
+
+interface History {
+  readonly violations: string[];
+  versionOf(item: number): number;
+  commit(item: number): number;
+  /** An invalidation has returned. One that failed counts in its own process only. */
+  note(noted: Noted): void;
+  /** The oldest versions that a read beginning now may return. */
+  dueNow(process: number, item: number): Due;
+  check(version: number, state: 'fresh' | 'stale', due: Due, what: string): void;
+}
+
+/** What was committed and invalidated, and when that returned. */
+function createHistory(maxStalenessMs: number): History {
+  const versions = Array.from({ length: ITEMS }, () => 0);
+  const noted: (Noted & { readonly at: number })[] = [];
+  const violations: string[] = [];
+  return {
+    violations,
+    versionOf: (item) => versions[item] ?? 0,
+    commit: (item) => (versions[item] = (versions[item] ?? 0) + 1),
+    note: (invalidation) => noted.push({ ...invalidation, at: performance.now() }),
+    dueNow(process, item) {
+      const before = performance.now() - maxStalenessMs;
+      const due = noted.filter(
+        (each) => each.item === item && (each.process === process || (each.isConfirmed && each.at <= before)),
+      );
+      const hard = due.filter(({ mode }) => mode === 'hard');
+      const newest = (list: Noted[]): number => Math.max(0, ...list.map(({ version }) => version));
+      return { fresh: newest(due), served: newest(hard) };
+    },
+    check(version, state, due, what) {
+      const oldest = state === 'fresh' ? due.fresh : due.served;
+      if (version < oldest) violations.push(`${what}: ${state} version ${version}, not ${oldest}`);
+    },
+  };
+}
+
+/** Numbers from 0 to below a bound, the same for the same seed (mulberry32). */
+function createRandom(seed: number): (below: number) => number {
+  let state = seed >>> 0;
+  return (below) => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32) * below);
+  };
+}
