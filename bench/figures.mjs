@@ -24,6 +24,12 @@ export function ratioBetween(group, of, to) {
   return medianWithRange(ours.map((value, round) => value / theirs[round]));
 }
 
+/** Whether an aim was met in one group of results; `undefined` when it was not measured. */
+export function isMet({ of, to, least }, group) {
+  const ratio = ratioBetween(group, of, to);
+  return ratio === undefined ? undefined : ratio.median >= least;
+}
+
 /** The combinations that were run, in order. */
 export function combinations(results) {
   const seen = new Map(results.http.map(({ node, size }) => [`${node} ${size}`, { node, size }]));

@@ -14,6 +14,7 @@ export const USAGE = `npm run bench -- [options]
   --parts <list>       of http,invalidation (both)
   --entries <list>     entries per tag (10,10000,1000000)
   --calls <n>          timed invalidations per tag (300)
+  --no-profile         do not profile where an aim was missed (not done with --quick)
   --no-pin             let the system place the processes
   --no-report          leave docs/benchmarks.md and bench/results alone`;
 
@@ -50,6 +51,7 @@ export function readOptions(args) {
       parts: text,
       entries: text,
       calls: text,
+      profile: flag,
       pin: flag,
       report: flag,
       help: flag,
@@ -71,6 +73,7 @@ export function readOptions(args) {
     parts: oneOf('parts', ['http', 'invalidation'], listed(values.parts ?? 'http,invalidation')),
     entries: listed(values.entries ?? '10,10000,1000000').map((count) => positive('entries', count)),
     calls: number('calls', 300, 200),
+    profile: values.profile ?? !quick,
     pin: values.pin !== false,
     report: values.report !== false,
   };

@@ -8,6 +8,7 @@ import {
   commandsPerRequest,
   EQUAL_WITHIN,
   groupOf,
+  isMet,
   ratioBetween,
   ratioText,
   titleOf,
@@ -27,6 +28,7 @@ export async function writeReport() {
     findings(),
     ...combinations(results).map((one) => combination(results, one)),
     invalidation(results),
+    profiles(results),
     rawTable(results),
     problems(results),
   ].filter((part) => part !== '');
@@ -51,15 +53,15 @@ This page is generated. To make your own: \`${command}\` (${Math.max(1, Math.rou
 - Date: ${date}
 - Software: ${software.join(', ')}
 - Machine: ${cpu.model}, ${cpu.cores} cores, ${platform}; ${placing}
-- Run: ${settings.rounds} interleaved rounds of ${settings.duration} s per contestant after ${settings.warmup} s of warm-up, ${settings.connections} connections`;
+- Run: ${settings.rounds} interleaved rounds of ${settings.slice} ms per contestant after ${settings.warmup} s of warm-up, ${settings.connections} connections`;
 }
 
 function howToRead({ settings }) {
   return `## How to read it
 
-Every contestant is its own server process with one route, \`GET /items/:id\`, asked for ${URL_COUNT} different URLs by autocannon in a process of
-its own; each connection starts at another URL. The rounds are interleaved (A B C, then B C A, ...), and a ratio is taken between two contestants **of the same round**,
-so that what the machine does besides meets both. A cell shows the median of the ${settings.rounds} ratios and, in brackets, the smallest and the largest. **Only ratios carry over
+Every contestant is its own server process with one route, \`GET /items/:id\`, asked for ${URL_COUNT} different URLs by a load generator in a process of
+its own; each connection starts at another URL. autocannon warms it up and gives the requests per second and latencies of the raw figures. A round gives each contestant ${settings.slice} ms over ${settings.connections} open connections, one after another (A B C, then B C A, ...), and a ratio is taken between two contestants **of the same round**,
+so that what the machine does besides meets both. A cell shows the median of the ${settings.rounds} ratios and, in brackets, the range that holds the true median with 95 % confidence. **Only ratios carry over
 to other machines**; requests per second are listed at the end as context. CPU per request is the server process' own CPU time (all its threads), Redis commands and Redis CPU per request
 come from Redis' own counters (\`INFO commandstats\`, which counts commands inside scripts too, and \`INFO cpu\`).
 
@@ -97,9 +99,9 @@ function aims(results) {
 
 const word = (met) => (met ? 'met' : '**missed**');
 
-function verdict({ of, to, least }, group) {
-  const ratio = ratioBetween(group, of, to);
-  return ratio === undefined ? 'not run' : `${ratio.median.toFixed(2)}, ${word(ratio.median >= least)}`;
+function verdict(aim, group) {
+  const met = isMet(aim, group);
+  return met === undefined ? 'not run' : `${ratioBetween(group, aim.of, aim.to).median.toFixed(2)}, ${word(met)}`;
 }
 
 /** What profiling said about the misses, written by hand beside the benchmark. */
@@ -143,7 +145,7 @@ function commandsText(row) {
 
 function redisCpuText(row, group) {
   const base = group.find(({ contestant }) => contestant === 'raw-get')?.redisCpuUs;
-  return commandsPerRequest(row) < 0.01 ? '' : relative(row.redisCpuUs, base);
+  return commandsPerRequest(row) < 0.01 || base === undefined ? '' : (row.redisCpuUs / base).toFixed(2);
 }
 
 function invalidation({ invalidation: runs }) {
@@ -180,6 +182,28 @@ its entries; then ${runs[0].calls} more per tag, taking turns, make the median. 
 ${table(headers, rows)}`;
 }
 
+/** For each missed aim: what the contestant's process spends more, and less, than the one it is compared with. */
+function profiles({ profiles: list = [] }) {
+  if (list.length === 0) return '';
+  const tables = list.map(({ node, size, of, to, places, functions }) => {
+    const row = ([name, ours, theirs]) => [name, ours, theirs, signed(ours - theirs)];
+    const headers = ['', titleOf(of), titleOf(to), 'difference'];
+    const code = ([name, ...rest]) => [`\`${name}\``, ...rest];
+    return `### Node ${node}, ${size}: ${titleOf(of)} against ${titleOf(to)}
+
+${table(['place', ...headers.slice(1)], places.map(row))}
+
+${table(['function', ...headers.slice(1)], functions.map(row).map(code))}`;
+  });
+  return `## Where the time goes where an aim was missed
+
+CPU profiles of both server processes under the same load, microseconds of CPU per request (with the profiler's own cost), the largest differences first.
+
+${tables.join('\n\n')}`;
+}
+
+const signed = (value) => `${value < 0 ? '' : '+'}${value.toFixed(2)}`;
+
 function rawTable({ http }) {
   if (http.length === 0) return '';
   const rows = http.map((row) => [
@@ -187,29 +211,33 @@ function rawTable({ http }) {
     row.size,
     titleOf(row.contestant),
     median(row.perSecond).toFixed(0),
-    `${median(row.p50).toFixed(0)} / ${median(row.p99).toFixed(0)}`,
+    row.autocannon.perSecond,
+    `${row.autocannon.p50} / ${row.autocannon.p99}`,
     median(row.cpuUs).toFixed(0),
-    median(row.redisCpuUs).toFixed(1),
+    commandsPerRequest(row) < 0.01 ? '' : row.redisCpuUs.toFixed(1),
     `${percent(row.serverBusy)} / ${percent(row.loaderBusy)}`,
+    row.headers.length,
   ]);
   const headers = [
     'Node',
     'body',
     'contestant',
     'requests/s',
+    'autocannon requests/s',
     'p50 / p99 ms',
     'CPU µs',
     'Redis CPU µs',
     'busy: server / load',
+    'response headers',
   ];
   return `## Raw figures
 
-Medians on the machine above, as context only. Where the load generator is busier than the server it may be the limit, and the ratios of that row are closer to 1 than they would be: then CPU per request is the figure to compare.
+Medians on the machine above, as context only. A server can be busier than 100 % of a core: the collector has threads of its own. Where the load generator is busier than the server it may be the limit, and the ratios of that row are closer to 1 than they would be: then CPU per request is the figure to compare.
 
 ${table(headers, rows)}`;
 }
 
-const percent = (values) => `${Math.round(median(values) * 100)} %`;
+const percent = (share) => `${Math.round(share * 100)} %`;
 
 function problems({ problems: list }) {
   return list.length === 0 ? '' : `## Problems of this run\n\n${list.map((text) => `- ${text}`).join('\n')}`;

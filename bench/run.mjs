@@ -10,7 +10,8 @@ import { readOptions, USAGE } from './options.mjs';
 import { SIZES } from './payload.mjs';
 import { createPinning, nodeBinary, startProcess, startRedis, versionOfBinary } from './processes.mjs';
 import { format } from 'prettier';
-import { linesOf } from './figures.mjs';
+import { AIMS, groupOf, isMet, linesOf } from './figures.mjs';
+import { compareProfiles } from './profiling.mjs';
 import { writeReport } from './report.mjs';
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
@@ -23,10 +24,12 @@ const measuresUs = options.parts.includes('invalidation') || options.contestants
 if (measuresUs) buildIfOlder();
 
 const FILLERS = 3;
+const PROFILE_SECONDS = 3;
+const PROFILE_ROWS = 12;
 const started = Date.now();
 const problems = [];
 const nodeVersions = [];
-const results = { meta: {}, http: [], invalidation: [], problems };
+const results = { meta: {}, http: [], invalidation: [], profiles: [], problems };
 const pinning = createPinning(options.pin);
 const say = (text) => process.stderr.write(`${text}\n`);
 
@@ -34,6 +37,7 @@ for (const major of options.nodes) {
   const binary = nodeBinary(major);
   nodeVersions.push(versionOfBinary(binary));
   if (options.parts.includes('http')) await benchHttp(major, binary);
+  if (options.profile) await profileMisses(major, binary);
   if (options.parts.includes('invalidation')) await benchInvalidation(major, binary);
 }
 results.meta = describe(results.meta.redis);
@@ -57,6 +61,27 @@ async function benchHttp(major, binary) {
   } finally {
     loader.stop();
   }
+}
+
+/** Where a figure misses its aim, the page says where the time went. */
+async function profileMisses(major, binary) {
+  const missed = options.sizes.flatMap((size) => {
+    const group = groupOf(results, major, size);
+    return AIMS.filter((aim) => isMet(aim, group) === false).map(({ of, to }) => ({ node: major, size, of, to }));
+  });
+  if (missed.length === 0) return;
+  say(`Node ${major}, profiling ${missed.length} misses`);
+  const loader = await startProcess(process.execPath, 'load.mjs');
+  pinning.pin('load', loader.pid);
+  await withRedis(async (_redis, redisPort) => {
+    const bench = { binary, redisPort, loader, pinning, connections: options.connections };
+    for (const miss of missed) {
+      const profile = await compareProfiles(bench, { ...miss, size: SIZES[miss.size], seconds: PROFILE_SECONDS });
+      const top = (rows) => rows.slice(0, PROFILE_ROWS);
+      results.profiles.push({ ...miss, places: top(profile.places), functions: top(profile.functions) });
+    }
+  });
+  loader.stop();
 }
 
 async function benchInvalidation(major, binary) {

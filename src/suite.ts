@@ -7,9 +7,9 @@ import { ConfigError } from './core/errors.ts';
 import type { EventBus } from './core/events.ts';
 import type { Logger } from './core/logger.ts';
 import { checkOptions } from './core/options.ts';
-import { createDataCache, type DataCache } from './data/data.ts';
+import { createData, type DataCache, toDefaultTtlMs } from './data/data.ts';
 import { type CacheOptions, createHttpCache } from './http-cache/http-cache.ts';
-import { createInvalidation, type Invalidator } from './invalidation/invalidation.ts';
+import { createInvalidator, type Invalidator } from './invalidation/invalidation.ts';
 
 /** Options of {@link createSuite}. */
 export interface SuiteOptions extends BackendOptions {
@@ -51,18 +51,21 @@ export function createSuite(options: SuiteOptions = {}): Suite {
   checkOptions('createSuite', options, [...BACKEND_OPTIONS, 'defaultTtl', 'logger']);
   const { defaultTtl, logger = console, ...place } = options;
   if (place.redis === undefined) checkEmbedded(place, logger);
+  const defaultTtlMs = toDefaultTtlMs(defaultTtl);
   const backend = backendOf(place);
+  let isClosed = false;
   return {
     cache: (cacheOptions = {}) => createHttpCache(backend, cacheOptions),
-    ...createInvalidation(place),
-    data: createDataCache({ ...place, defaultTtl }),
+    ...createInvalidator(backend),
+    data: createData(backend, defaultTtlMs),
     events: backend.events,
     stats: () => ({
       cache: { ...backend.httpStatistics.total(), routes: backend.httpStatistics.routes() },
       data: backend.dataStatistics.total(),
     }),
     async close() {
-      backend.close();
+      if (!isClosed) backend.close();
+      isClosed = true;
     },
   };
 }

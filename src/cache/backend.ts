@@ -38,12 +38,13 @@ export interface Backend {
   readonly events: EventBus;
   readonly httpStatistics: Statistics;
   readonly dataStatistics: Statistics;
-  /** Closes what was opened for it. It may be used on, within its bounds. */
+  /** One of its users needs it no more. With the last of them what was opened for it is closed. */
   close(): void;
 }
 
 interface Shared {
   readonly backend: Backend;
+  readonly open: () => void;
   readonly settings: Readonly<Record<string, number>>;
 }
 
@@ -51,7 +52,7 @@ const onRedis = new WeakMap<RedisClient, Map<string, Shared>>();
 const inMemory = new Map<string, Shared>();
 
 /**
- * The cache of a connection and prefix; without a connection, the one of this process and prefix.
+ * The cache of a connection and prefix, with one user more; without a connection, the one of this process and prefix.
  *
  * @throws {ConfigError} When an option is wrong, or contradicts what another part said about the same cache.
  */
@@ -66,12 +67,10 @@ export function backendOf(options: BackendOptions): Backend {
   }
   const shelf = redis === undefined ? inMemory : shelfOf(redis);
   const existing = shelf.get(prefix);
-  if (existing !== undefined) {
-    checkSame(options, existing, prefix);
-    return existing.backend;
-  }
-  const shared = redis === undefined ? openMemory(options, prefix) : openRedis(options, redis, prefix);
+  if (existing !== undefined) checkSame(options, existing, prefix);
+  const shared = existing ?? (redis === undefined ? openMemory(options, prefix) : openRedis(options, redis, prefix));
   shelf.set(prefix, shared);
+  shared.open();
   return shared.backend;
 }
 
@@ -104,7 +103,8 @@ function openMemory(options: BackendOptions, prefix: string): Shared {
   const settings = settingsOf(options);
   const register = createMemoryRegister();
   const store = createMemoryStore(register, settings['memory'] ?? 0);
-  return { settings, backend: assemble('memory', store, new EventBus(), () => inMemory.delete(prefix)) };
+  const close = (): void => void inMemory.delete(prefix);
+  return share(settings, { kind: 'memory', store, events: new EventBus() }, { open: () => undefined, close });
 }
 
 function openRedis(options: BackendOptions, redis: RedisClient, prefix: string): Shared {
@@ -119,9 +119,31 @@ function openRedis(options: BackendOptions, redis: RedisClient, prefix: string):
   }
   connection.events.on('cache:error', (failure) => events.tell('cache:error', failure));
   const store = createRedisStore(connection, keys, register);
-  return { settings, backend: assemble('redis', store, events, () => register.close()) };
+  return share(settings, { kind: 'redis', store, events }, register);
 }
 
-function assemble(kind: Backend['kind'], store: CacheStore, events: EventBus, close: () => void): Backend {
-  return { kind, store, events, httpStatistics: createStatistics(), dataStatistics: createStatistics(), close };
+/** Opens with the first user and closes with the last. */
+function share(
+  settings: Shared['settings'],
+  parts: Pick<Backend, 'kind' | 'store' | 'events'>,
+  { open, close }: { open(): void; close(): void },
+): Shared {
+  let users = 0;
+  const backend: Backend = {
+    ...parts,
+    httpStatistics: createStatistics(),
+    dataStatistics: createStatistics(),
+    close() {
+      users--;
+      if (users === 0) close();
+    },
+  };
+  return {
+    settings,
+    backend,
+    open() {
+      users++;
+      if (users === 1) open();
+    },
+  };
 }

@@ -92,7 +92,11 @@ export function decodeEntry(bytes: Buffer): Entry | undefined {
   };
 }
 
-/** Reads the key and the tags of an entry, which are needed only when something was invalidated after it was computed. */
+/**
+ * Reads the key and the tags of an entry, which are needed only when something was invalidated after it was computed.
+ *
+ * @throws {RangeError} When they are garbled.
+ */
 export function dependenciesOf({ bytes }: Entry): Dependencies {
   const tags: string[] = [];
   let at = HEADER_BYTES;
@@ -101,5 +105,7 @@ export function dependenciesOf({ bytes }: Entry): Dependencies {
     tags.push(bytes.toString('utf8', at + 2, end));
     at = end;
   }
+  if (at !== HEADER_BYTES + bytes.readUInt32LE(8))
+    throw new RangeError('The tags of the entry do not fill their place');
   return { tags, key: bytes.toString('utf8', at, at + bytes.readUInt32LE(12)) };
 }

@@ -1,3 +1,4 @@
+import { expireAfter } from '../core/deadline.ts';
 import type { Dependencies } from '../register/ledger.ts';
 import type { Stamp } from '../register/mirror.ts';
 import type { EntryDraft } from './entry.ts';
@@ -24,12 +25,14 @@ interface Loaded {
   readonly draft: EntryDraft | undefined;
 }
 
+/** A load that takes longer is not waited for by others, who load for themselves: it may never end. */
+const MAX_SHARED_MS = 30_000;
 /** How often a caller joins another's load that turns out to be invalidated, before it loads for itself. */
 const MAX_JOINS = 3;
 
 /** Creates the cache-aside read of a store: one load per address and process at a time. */
 export function createReadThrough(store: CacheStore): <T>(request: ReadThrough<T>) => Promise<T> {
-  const flights = createFlights<Loaded>(store.register);
+  const flights = createFlights<Loaded | undefined>(store.register);
 
   async function lead<T>(request: ReadThrough<T>, stamp: Stamp): Promise<Loaded> {
     const startedAt = performance.now();
@@ -41,7 +44,8 @@ export function createReadThrough(store: CacheStore): <T>(request: ReadThrough<T
 
   function begin<T>(request: ReadThrough<T>, stamp: Stamp): Promise<Loaded> {
     const outcome = lead(request, stamp);
-    flights.begin(request.address, stamp, request.dependencies, outcome);
+    const shared = expireAfter<Loaded | undefined>(MAX_SHARED_MS, outcome, undefined);
+    flights.begin(request.address, stamp, request.dependencies, shared);
     return outcome;
   }
 
@@ -62,7 +66,9 @@ export function createReadThrough(store: CacheStore): <T>(request: ReadThrough<T
         if (stamp === undefined) return request.load();
         return (await begin(request, stamp)).value as T;
       }
-      const { value, draft } = await flight.outcome;
+      const loaded = await flight.outcome;
+      if (loaded === undefined) return request.load();
+      const { value, draft } = loaded;
       const shared = draft === undefined ? (value as T) : request.fromBody(Buffer.from(draft.body));
       const isValid = draft === undefined || store.register.judge(draft.stamp, () => draft) !== 'dead';
       if (isValid && (shared !== undefined || draft === undefined)) {

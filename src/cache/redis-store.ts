@@ -13,6 +13,7 @@ export function createRedisStore(connection: Connection, keys: Keys, register: R
 
   return {
     register,
+    deadlineMs: connection.deadlineMs,
     async read(address): Promise<Lookup> {
       const key = keys.entry(address);
       // First the read, then the question: an answer from before the read proves nothing about what is read.

@@ -28,6 +28,8 @@ export const UNAVAILABLE: Lookup = Object.freeze({});
  */
 export interface CacheStore {
   readonly register: Register;
+  /** How long one read may take. */
+  readonly deadlineMs: number;
   /** Looks up the entry at an address. */
   read(address: string): Lookup | Promise<Lookup>;
   /** Stores an entry at an address for as long as it may be fresh or stale. Resolves false when it was not stored. Never rejects. */

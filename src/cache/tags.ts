@@ -20,7 +20,7 @@ export function toTags(tags: unknown, where: string): string[] {
  */
 export function urlTag(url: string): string {
   const at = url.indexOf('?');
-  if (at < 0) return toRecordText(`\u0001${url}`);
+  if (at < 0 || at === url.length - 1) return toRecordText(`\u0001${url.replace('?', '')}`);
   const query = new URLSearchParams(url.slice(at));
   query.sort();
   return toRecordText(`\u0001${url.slice(0, at)}?${query.toString()}`);

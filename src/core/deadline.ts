@@ -17,19 +17,19 @@ export function startDeadline(ms: number, onExpired: () => void): () => void {
   };
 }
 
-/** The outcome of `work`, or `instead` when it fails or takes longer than `ms`. What was begun goes on. */
-export function within<T>(ms: number, work: Promise<T>, instead: T): Promise<T> {
-  return new Promise((resolve) => {
+/** The outcome of `work`, or `instead` when it takes longer than `ms`. What was begun goes on. */
+export function expireAfter<T>(ms: number, work: Promise<T>, instead: T): Promise<T> {
+  return new Promise((resolve, reject) => {
     const cancel = startDeadline(ms, () => resolve(instead));
-    work.then(
-      (outcome) => {
-        cancel();
-        resolve(outcome);
-      },
-      () => {
-        cancel();
-        resolve(instead);
-      },
-    );
+    work.finally(cancel).then(resolve, reject);
   });
+}
+
+/** The outcome of `work`, or `instead` when it fails or takes longer than `ms`. */
+export function within<T>(ms: number, work: Promise<T>, instead: T): Promise<T> {
+  return expireAfter(
+    ms,
+    work.catch(() => instead),
+    instead,
+  );
 }

@@ -39,4 +39,11 @@ export class EventBus extends EventEmitter<SuiteEvents> {
       process.emitWarning(`A listener of "${name}" threw: ${String(error)}`, 'ExpressRedisSuiteWarning');
     }
   }
+
+  /** Tells of a mistake in a function of the user's, asked when it is too late to throw: as `cache:error`, and as a process warning. */
+  report(operation: string, error: unknown): void {
+    const reason = error instanceof Error ? error : new Error(String(error));
+    this.tell('cache:error', { operation, error: reason });
+    process.emitWarning(`${operation}: ${reason.message}`, 'ExpressRedisSuiteWarning');
+  }
 }

@@ -35,6 +35,7 @@ export interface DataCache {
    * dropped as soon as Redis can be reached.
    *
    * @throws {TypeError} When the value has no JSON form.
+   * @throws {ConfigError} When the ttl is not a lifetime.
    */
   set(key: string, value: unknown, options?: DataEntryOptions): Promise<boolean>;
   /**
@@ -50,33 +51,33 @@ export interface DataCache {
   getOrSet<T>(key: string, load: () => T | Promise<T>, options?: DataEntryOptions): Promise<T>;
 }
 
+/** What is known of an entry before its value. */
+type Plan = Pick<EntryDraft, 'key' | 'tags' | 'freshMs'>;
+
 /** Creates the data cache of a connection and prefix. */
 export function createDataCache(options: DataCacheOptions = {}): DataCache {
   checkOptions('createDataCache', options, [...BACKEND_OPTIONS, 'defaultTtl']);
-  const defaultTtlMs =
-    options.defaultTtl === undefined
-      ? (readEnvironment().defaultTtlMs ?? 300_000)
-      : toTtlMs(options.defaultTtl, 'defaultTtl');
+  const defaultTtlMs = toDefaultTtlMs(options.defaultTtl);
   return createData(backendOf(options), defaultTtlMs);
 }
 
-function createData({ store, dataStatistics, events }: Backend, defaultTtlMs: number): DataCache {
+/** Lifetime of values stored without one, from the option or the environment. */
+export function toDefaultTtlMs(defaultTtl: Ttl | undefined): number {
+  return defaultTtl === undefined ? (readEnvironment().defaultTtlMs ?? 300_000) : toTtlMs(defaultTtl, 'defaultTtl');
+}
+
+/** {@link createDataCache} on a backend that is already there. */
+export function createData({ store, dataStatistics, events }: Backend, defaultTtlMs: number): DataCache {
   const { register } = store;
   const readThrough = createReadThrough(store);
   const count = (what: Parameters<typeof dataStatistics.count>[1]): void => dataStatistics.count('data', what);
 
-  function draftOf(key: string, json: string, stamp: Stamp, options: DataEntryOptions, computeMs: number): EntryDraft {
-    const { ttl, tags = [] } = options;
+  /** Checks what the caller wants, before anything is loaded or stored. */
+  function planOf(key: string, { ttl, tags = [] }: DataEntryOptions): Plan {
     return {
       key: entryKey('d', key),
       tags: toTags(tags, `"${key}"`),
-      stamp,
-      flags: 0,
       freshMs: ttl === undefined ? defaultTtlMs : toTtlMs(ttl, 'ttl'),
-      staleMs: 0,
-      computeMs,
-      metadata: '',
-      body: Buffer.from(json),
     };
   }
 
@@ -112,12 +113,14 @@ function createData({ store, dataStatistics, events }: Backend, defaultTtlMs: nu
     },
     async set(key, value, options = {}) {
       const address = addressOf(key);
+      const plan = planOf(key, options);
       const json = toJson(value);
       if (json === undefined) throw new TypeError(`"${key}": the value has no JSON form.`);
-      // Checked before anything happens; the stamp comes with the invalidation.
-      const draft = draftOf(key, json, { generation: 0, clock: 0 }, options, 0);
       const stamp = await register.invalidate([keyPurge('d', key)]).catch(() => undefined); // Told as cache:error by the guard.
-      return stamp === undefined ? false : keep(address, { ...draft, stamp }, key);
+      if (stamp === undefined) return false;
+      // Where nothing was read yet, or nothing since Redis lost its data, the register is not known here.
+      if (register.judge(stamp, () => plan) === 'dead') await register.refresh();
+      return keep(address, draftOf(plan, json, stamp, 0), key);
     },
     async delete(key) {
       const address = addressOf(key);
@@ -125,13 +128,14 @@ function createData({ store, dataStatistics, events }: Backend, defaultTtlMs: nu
     },
     async getOrSet<T>(key: string, load: () => T | Promise<T>, options: DataEntryOptions = {}) {
       const address = addressOf(key);
+      const plan = planOf(key, options);
       return readThrough<T>({
         address,
-        dependencies: { key: entryKey('d', key), tags: toTags(options.tags ?? [], `"${key}"`) },
+        dependencies: plan,
         load,
         toDraft(value, stamp, computeMs) {
           const json = toJson(value);
-          return json === undefined ? undefined : draftOf(key, json, stamp, options, computeMs);
+          return json === undefined ? undefined : draftOf(plan, json, stamp, computeMs);
         },
         fromBody: (body) => fromJson(body) as T | undefined,
         write: (draft) => keep(address, draft, key),
@@ -140,6 +144,10 @@ function createData({ store, dataStatistics, events }: Backend, defaultTtlMs: nu
       });
     },
   };
+}
+
+function draftOf(plan: Plan, json: string, stamp: Stamp, computeMs: number): EntryDraft {
+  return { ...plan, stamp, flags: 0, staleMs: 0, computeMs, metadata: '', body: Buffer.from(json) };
 }
 
 function addressOf(key: unknown): string {

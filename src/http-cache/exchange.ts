@@ -1,6 +1,5 @@
 import type { NextFunction, Request, Response } from 'express';
 import type { Counted } from '../cache/statistics.ts';
-import type { SuiteEvents } from '../core/events.ts';
 import { attachHandle, takeOver } from './handle.ts';
 import type { CacheConfig } from './options.ts';
 import { needsPublic } from './policy.ts';
@@ -19,11 +18,11 @@ export interface Exchange {
   readonly needsPublic: boolean;
   /** Under which requests wait for each other: those who may share only public responses do so among themselves, and so does each of several caches on a way. */
   readonly flightKey: string;
+  /** When its first lookup began, on the clock of this process. */
+  readonly startedAt: number;
   /** The name its counts go under. */
   readonly route: string;
 }
-
-const NO_KEY: RequestKey = { name: '', url: '', address: '', variant: () => '' };
 
 /** What the cache does with a request, before any lookup; `undefined` when it stays out of it. */
 export function openExchange(base: Pick<Exchange, 'req' | 'res' | 'next' | 'config' | 'state'>): Exchange | undefined {
@@ -34,7 +33,7 @@ export function openExchange(base: Pick<Exchange, 'req' | 'res' | 'next' | 'conf
   const key = requestKey(req, config, user);
   const isCredentialed = needsPublic(req, config, user);
   const flightKey = `${takeOver(res)}${isCredentialed ? '+' : '-'}${key.address}`;
-  return { ...base, key, needsPublic: isCredentialed, flightKey, route: routeOf(req) };
+  return { ...base, key, needsPublic: isCredentialed, flightKey, startedAt: performance.now(), route: routeOf(req) };
 }
 
 /** Checked for those who are not: a promise or an object would put all users into one partition. */
@@ -48,10 +47,10 @@ function userOf(req: Request, config: CacheConfig): string | undefined {
 export function tell(
   { req, state, key, route = routeOf(req) }: Pick<Exchange, 'req' | 'state'> & Partial<Exchange>,
   counted: Counted,
-  event: Extract<keyof SuiteEvents, `cache:${string}`>,
+  event: 'cache:hit' | 'cache:miss' | 'cache:stale' | 'cache:bypass' | 'cache:store',
 ): void {
   state.backend.httpStatistics.count(route, counted);
-  if (event !== 'cache:error') state.backend.events.tell(event, { route, key: (key ?? NO_KEY).name });
+  state.backend.events.tell(event, { route, key: key?.name ?? '' });
 }
 
 /** The route as the application wrote it, not as it was asked for: `/api/products/:id`. */

@@ -27,6 +27,8 @@ export interface Fill {
   readonly forward: Extract<CacheStatus, { forward: unknown }>['forward'];
   /** The register's time. */
   readonly now: () => number;
+  /** A function of the route's options threw. */
+  readonly report: (error: unknown) => void;
 }
 
 /** A response that was recorded whole. */
@@ -64,6 +66,7 @@ export function recordFill(fill: Fill, outcome: FillOutcome): void {
   let chunks: Buffer[] = [];
   let size = 0;
   let isSettled = false;
+  let hasClientLeft = false;
 
   function refuse(isFinal: boolean): void {
     plan = undefined;
@@ -76,20 +79,22 @@ export function recordFill(fill: Fill, outcome: FillOutcome): void {
     head() {
       restoreConditions(req, conditions);
       addVary(res, config.vary);
-      plan = planOf(fill, before);
+      plan = tryPlan(fill, before);
       if (plan === undefined) refuse(true);
       addCacheStatus(res, { forward: fill.forward, isStored: plan !== undefined });
       if (plan !== undefined) addClientTtl(res, config);
       return answersNotModified(res, conditions) ? 'mute' : 'send';
     },
     chunk(bytes) {
-      if (plan === undefined) return;
+      if (plan === undefined) return false;
       size += bytes.length;
       if (size > config.maxBytes) refuse(true);
       else chunks.push(bytes);
+      return plan !== undefined;
     },
     end() {
-      const isWhole = plan !== undefined && (plan.promisedBytes === undefined || plan.promisedBytes === size);
+      // A handler may stop early when its client has left: then only a promised length proves that it is whole.
+      const isWhole = plan?.promisedBytes === undefined ? !hasClientLeft : plan.promisedBytes === size;
       // Sessions set their cookie when the headers leave, after the plan was made.
       if (plan === undefined || !isWhole || res.hasHeader('set-cookie')) return refuse(false);
       isSettled = true;
@@ -97,6 +102,7 @@ export function recordFill(fill: Fill, outcome: FillOutcome): void {
     },
     failed: () => refuse(false),
     closed() {
+      hasClientLeft = true;
       if (!isSettled) outcome.refused(false);
       isSettled = true;
     },
@@ -121,6 +127,16 @@ function fieldOf(res: Response): FieldReader {
     const value = res.getHeader(name);
     return typeof value === 'number' ? String(value) : value;
   };
+}
+
+/** Whatever these functions throw must not break a response that has begun, in a callback perhaps where nobody catches it. */
+function tryPlan(fill: Fill, before: ReturnType<typeof headersBefore>): Plan | undefined {
+  try {
+    return planOf(fill, before);
+  } catch (error) {
+    fill.report(error);
+    return undefined;
+  }
 }
 
 function planOf(

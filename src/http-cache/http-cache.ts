@@ -6,6 +6,7 @@ import { type CacheOptions, toCacheConfig } from './options.ts';
 import { bypassOf } from './policy.ts';
 import { serve } from './serve.ts';
 import { stateOf } from './shared.ts';
+import { invalidateAfterUnsafe } from './unsafe.ts';
 
 export { cacheControl, type CacheControlFields } from './cache-control.ts';
 export type { ResponseCache } from './handle.ts';
@@ -41,6 +42,9 @@ export function createHttpCache(
       const exchange = reason === undefined ? openExchange(base) : undefined;
       if (exchange === undefined) {
         addCacheStatus(res, { forward: reason ?? 'bypass' });
+        if (reason === 'method' && config.skip?.(req) !== true) {
+          invalidateAfterUnsafe(req, res, backend.store.register);
+        }
         bypass(base);
         return;
       }

@@ -94,8 +94,7 @@ function lifetimeOf({ status, freshness, handlerTtlMs }: ResponseFacts, config: 
 function mayShareVariants(field: FieldReader, config: CacheConfig): boolean {
   const names = fieldNames(field('vary'));
   if (names.includes('*')) return false;
-  if (names.includes('cookie') && config.cookies === 'bypass' && config.user === undefined) {
-    return config.vary.includes('cookie');
-  }
-  return !names.includes('authorization') || config.vary.includes('authorization') || config.user !== undefined;
+  const isDeclared = (name: string): boolean => config.vary.includes(name) || config.user !== undefined;
+  if (names.includes('cookie') && config.cookies === 'bypass' && !isDeclared('cookie')) return false;
+  return !names.includes('authorization') || isDeclared('authorization');
 }

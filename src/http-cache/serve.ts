@@ -1,5 +1,5 @@
 import type { Found, Lookup } from '../cache/store.ts';
-import { entryKey } from '../cache/tags.ts';
+import { entryKey, urlTag } from '../cache/tags.ts';
 import { within } from '../core/deadline.ts';
 import type { Stamp } from '../register/mirror.ts';
 import { addCacheStatus } from './cache-status.ts';
@@ -32,16 +32,30 @@ export async function serve(exchange: Exchange, lookup: Lookup, joins = 0): Prom
   if (req.method === 'HEAD' || joins >= MAX_JOINS || state.uncacheable.has(flightKey)) {
     return runHandler(exchange, stamp, forward);
   }
-  if (flight === undefined) return lead(exchange, stamp, forward);
-  return follow(exchange, flight.outcome, stamp, joins);
+  const outcome = flight?.outcome ?? (joins === 0 ? landedSince(exchange) : undefined);
+  return outcome === undefined ? lead(exchange, stamp, forward) : follow(exchange, outcome, stamp, joins);
+}
+
+/** The response of a flight that this request's lookup came too early to find stored and too late to join. */
+function landedSince({ state, flightKey, startedAt }: Exchange): Promise<SharedResponse> | undefined {
+  const landed = state.landed.get(flightKey);
+  return landed === undefined || landed.landedAt < startedAt ? undefined : Promise.resolve(landed.response);
 }
 
 /** What was found, if it may be shared with this request and can be sent. */
-function servable({ needsPublic }: Exchange, found: Found | undefined): Stored | undefined {
+function servable(exchange: Exchange, found: Found | undefined): Stored | undefined {
   if (found === undefined || isMarker(found.entry)) return undefined;
-  if (needsPublic && !isPublic(found.entry)) return undefined;
+  if (exchange.needsPublic && !isPublic(found.entry)) return undefined;
+  if (!isUrlAlive(exchange, found.entry)) return undefined;
   const head = headOf(found.entry);
   return head && { ...found, head };
+}
+
+/** With a key of the route's own, requests of several URLs share an entry, which carries only the URL of the first: each also heeds purges of its own. */
+function isUrlAlive({ config, key, state }: Exchange, stamp: Stamp): boolean {
+  if (config.key === undefined) return true;
+  const own = { key: entryKey('h', key.name), tags: [urlTag(key.url)] };
+  return state.backend.store.register.judge(stamp, () => own) !== 'dead';
 }
 
 const heads = new WeakMap<Buffer, ResponseHead | undefined>();
@@ -66,7 +80,7 @@ function serveStored(exchange: Exchange, { head, entry, ageMs, state }: Stored):
 }
 
 function serveWithoutStore(exchange: Exchange): void {
-  tell(exchange, 'errors', 'cache:error');
+  exchange.state.backend.httpStatistics.count(exchange.route, 'errors');
   addCacheStatus(exchange.res, { forward: 'bypass' });
   bypass(exchange, exchange.key);
 }
@@ -94,11 +108,14 @@ function runHandler(
   const { req, res, config, key, state, flightKey, needsPublic, next } = exchange;
   tell(exchange, 'misses', 'cache:miss');
   const { now } = state.backend.store.register;
-  const fill: Fill = { req, res, config, key, stamp, needsPublic, forward, now, wishes: attachHandle(res) };
+  const report = (error: unknown): void => state.backend.events.report('cache: tags or condition', error);
+  const fill: Fill = { req, res, config, key, stamp, needsPublic, forward, now, report, wishes: attachHandle(res) };
   recordFill(fill, {
     recorded(response) {
       state.uncacheable.delete(flightKey);
-      share(store(exchange, response));
+      const shared = store(exchange, response);
+      state.landed.set(flightKey, { response: shared, landedAt: performance.now() });
+      share(shared);
     },
     refused(isFinal) {
       if (isFinal && req.method === 'GET') state.uncacheable.set(flightKey, true);
@@ -136,7 +153,8 @@ async function follow(
   if (response === undefined) return runHandler(exchange, stamp, 'uri-miss');
   const { draft, varyNames, address } = response;
   const isMine = address === (varyNames.length === 0 ? key.address : key.variant(varyNames));
-  const isAlive = state.backend.store.register.judge(draft.stamp, () => draft) !== 'dead';
+  const { register } = state.backend.store;
+  const isAlive = register.judge(draft.stamp, () => draft) !== 'dead' && isUrlAlive(exchange, draft.stamp);
   const head = headOfShared(response);
   if (isMine && isAlive && head !== undefined && (!needsPublic || isPublic(draft))) {
     tell(exchange, 'misses', 'cache:miss');

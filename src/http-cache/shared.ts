@@ -13,12 +13,24 @@ export interface SharedResponse extends Recorded {
   readonly address: string;
 }
 
+/** A response that was just sent on its way to the store. */
+interface Landed {
+  readonly response: SharedResponse;
+  readonly landedAt: number;
+}
+
+/** Lookups take less, and these together at most so many bytes. */
+const LANDED_MS = 1_000;
+const MAX_LANDED_BYTES = 8_388_608;
+
 /** What all routes on one backend share: a key may be served by several. */
 export interface HttpCacheState {
   readonly backend: Backend;
   readonly variants: VariantReader;
   /** `undefined` as outcome: it cannot be shared. */
   readonly flights: Flights<SharedResponse | undefined>;
+  /** By flight key. A lookup that was begun before the response was stored misses it, and would run the handler again: handlers may be faster than lookups. */
+  readonly landed: LRUCache<string, Landed>;
   /** Keys whose last response could not be stored (hit-for-miss). */
   readonly uncacheable: LRUCache<string, true>;
 }
@@ -32,6 +44,11 @@ export function stateOf(backend: Backend): HttpCacheState {
       backend,
       variants: createVariantReader(backend.store),
       flights: createFlights(backend.store.register),
+      landed: new LRUCache({
+        maxSize: MAX_LANDED_BYTES,
+        ttl: LANDED_MS,
+        sizeCalculation: ({ response }) => response.draft.body.length + response.draft.metadata.length + 1,
+      }),
       uncacheable: new LRUCache({ max: MAX_HIT_FOR_MISS, ttl: HIT_FOR_MISS_MS }),
     };
     states.set(backend, state);

@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import type { Entry } from '../cache/entry.ts';
-import type { CacheStore, Lookup } from '../cache/store.ts';
+import { type CacheStore, type Lookup, UNAVAILABLE } from '../cache/store.ts';
+import { within } from '../core/deadline.ts';
 import { fieldNames } from './field-names.ts';
 import { isMarker } from './response-head.ts';
 import type { RequestKey } from './request-key.ts';
@@ -21,29 +22,40 @@ const MAX_REMEMBERED = 10_000;
 export function createVariantReader(store: CacheStore): VariantReader {
   const remembered = new LRUCache<string, readonly string[]>({ max: MAX_REMEMBERED });
 
+  /** Reads follow each other here, and one deadline is for all of them. */
+  function readBy(deadlineAt: number, address: string): Promise<Lookup> {
+    const lookup = store.read(address);
+    if (!(lookup instanceof Promise)) return Promise.resolve(lookup);
+    return within(Math.max(0, deadlineAt - performance.now()), lookup, UNAVAILABLE);
+  }
+
   async function readVariant(key: RequestKey, names: readonly string[]): Promise<Lookup> {
+    const deadlineAt = performance.now() + store.deadlineMs;
     const lookup = await store.read(key.variant(names));
     if (lookup.found !== undefined || lookup.stamp === undefined) return lookup;
-    const base = await store.read(key.address);
+    const base = await readBy(deadlineAt, key.address);
     const current = namesIn(base);
     if (current === undefined) return base.found === undefined || !isMarker(base.found.entry) ? base : lookup;
     remembered.set(key.address, current);
-    return current.join() === names.join() ? lookup : store.read(key.variant(current));
+    return current.join() === names.join() ? lookup : readBy(deadlineAt, key.variant(current));
   }
 
-  function follow(key: RequestKey, lookup: Lookup): Lookup | Promise<Lookup> {
+  function follow(key: RequestKey, lookup: Lookup, deadlineAt: number): Lookup | Promise<Lookup> {
     const names = namesIn(lookup);
     if (names === undefined) return lookup;
     remembered.set(key.address, names);
-    return store.read(key.variant(names));
+    return readBy(deadlineAt, key.variant(names));
   }
 
   return {
     read(key) {
       const names = remembered.get(key.address);
       if (names !== undefined) return readVariant(key, names);
+      const deadlineAt = performance.now() + store.deadlineMs;
       const lookup = store.read(key.address);
-      return lookup instanceof Promise ? lookup.then((outcome) => follow(key, outcome)) : follow(key, lookup);
+      return lookup instanceof Promise
+        ? lookup.then((outcome) => follow(key, outcome, deadlineAt))
+        : follow(key, lookup, deadlineAt);
     },
     learn(key, names) {
       if (names.length > 0) remembered.set(key.address, names);

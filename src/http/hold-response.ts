@@ -2,7 +2,8 @@ import type { ServerResponse } from 'node:http';
 
 /**
  * Calls `before` when a response is about to begin, with its status set, and holds back everything the handler sends, headers and body, until the returned
- * promise has settled either way. `undefined` holds nothing. While it is held the response says `headersSent`, and `write` asks for patience as a full socket does.
+ * promise has settled either way. `undefined` holds nothing. While it is held the response behaves as one whose headers are sent: `headersSent` says so, setting
+ * headers throws, and `write` asks for patience as a full socket does.
  */
 export function holdResponse(res: ServerResponse, before: () => Promise<unknown> | undefined): void {
   const { writeHead, write, end, flushHeaders } = res;
@@ -15,15 +16,18 @@ export function holdResponse(res: ServerResponse, before: () => Promise<unknown>
     const wait = before();
     if (wait === undefined) return;
     state = 'held';
-    Object.defineProperty(res, 'headersSent', { configurable: true, get: () => true });
-    wait.then(release, release);
+    const thaw = freezeHead(res);
+    const open = (): void => {
+      thaw();
+      release();
+    };
+    wait.then(open, open);
   }
 
   function release(): void {
     const calls = held;
     held = [];
     state = 'open';
-    Reflect.deleteProperty(res, 'headersSent');
     try {
       for (const call of calls) call();
       if (mustDrain && !res.writableEnded && !res.writableNeedDrain) res.emit('drain');
@@ -43,7 +47,12 @@ export function holdResponse(res: ServerResponse, before: () => Promise<unknown>
 
   Object.assign(res, {
     writeHead(...args: Parameters<typeof writeHead>) {
-      if (state === 'waiting') res.statusCode = args[0];
+      if (state === 'held') {
+        // What middleware does that looks for headers in Node's own place (compression 1.7).
+        if (args.length === 1 && args[0] === res.statusCode) return res;
+        throw headersSentError();
+      }
+      res.statusCode = args[0];
       return pass(() => writeHead.apply(res, args), res);
     },
     write(...args: Parameters<typeof write>) {
@@ -54,4 +63,24 @@ export function holdResponse(res: ServerResponse, before: () => Promise<unknown>
     end: (...args: Parameters<typeof end>) => pass(() => end.apply(res, args), res),
     flushHeaders: () => pass(() => flushHeaders.call(res), undefined),
   });
+}
+
+/** Makes a response look as if its headers were sent. Returns what undoes it, with the status as it was. */
+function freezeHead(res: ServerResponse): () => void {
+  const { setHeader, appendHeader, removeHeader, statusCode } = res;
+  const refuse = (): never => {
+    throw headersSentError();
+  };
+  Object.defineProperty(res, 'headersSent', { configurable: true, get: () => true });
+  Object.assign(res, { setHeader: refuse, appendHeader: refuse, removeHeader: refuse });
+  return () => {
+    Reflect.deleteProperty(res, 'headersSent');
+    Object.assign(res, { setHeader, appendHeader, removeHeader, statusCode });
+  };
+}
+
+/** Node's own, which is what frameworks look for. */
+function headersSentError(): Error {
+  const error = new Error('Cannot set headers after they are sent to the client');
+  return Object.assign(error, { code: 'ERR_HTTP_HEADERS_SENT' });
 }

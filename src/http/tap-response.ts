@@ -6,8 +6,11 @@ export interface ResponseTap {
    * Once, before the headers leave: status and headers are set on the response and may still be changed. `'mute'` lets the headers leave without the body.
    */
   head(): 'send' | 'mute';
-  /** Every piece of the body, before it leaves. The bytes are the tap's own. */
-  chunk(bytes: Buffer): void;
+  /**
+   * Every piece of the body, before it leaves. The bytes are the tap's own. True keeps the handler going at its own pace, however slowly its client reads: for a tap
+   * that keeps the bytes anyway, and whose owner others wait for.
+   */
+  chunk(bytes: Buffer): boolean;
   /** The handler has sent all, and the headers are as they left: middleware around the tap may have added to them. */
   end(): void;
   /** The connection closed before the handler had sent all. It may still go on. */
@@ -41,9 +44,9 @@ export function tapResponse(res: ServerResponse, tap: ResponseTap): void {
     }
   }
 
-  function record(chunk: unknown, encoding: unknown): void {
-    if (hasEnded || (typeof chunk !== 'string' && !(chunk instanceof Uint8Array))) return;
-    tap.chunk(toBytes(chunk, encoding));
+  function record(chunk: unknown, encoding: unknown): boolean {
+    if (hasEnded || (typeof chunk !== 'string' && !(chunk instanceof Uint8Array))) return false;
+    return tap.chunk(toBytes(chunk, encoding));
   }
 
   Object.assign(res, {
@@ -61,8 +64,8 @@ export function tapResponse(res: ServerResponse, tap: ResponseTap): void {
     },
     write(...args: unknown[]) {
       ensureHead();
-      record(args[0], args[1]);
-      if (!isMuted) return attempt(() => write.apply(res, args as Parameters<typeof write>));
+      const mayGoOn = record(args[0], args[1]);
+      if (!isMuted) return attempt(() => write.apply(res, args as Parameters<typeof write>)) || mayGoOn;
       callLater(args);
       return true;
     },

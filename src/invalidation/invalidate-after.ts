@@ -1,27 +1,40 @@
 import type { Request, RequestHandler, Response } from 'express';
+import type { Backend } from '../cache/backend.ts';
+import { RedisError } from '../core/errors.ts';
 import { holdResponse } from '../http/hold-response.ts';
-import type { Register } from '../register/register.ts';
 import { type Invalidation, toPurges } from './purges.ts';
 
 /**
  * An Express handler for routes that write: when what follows it answers with 2xx or 3xx, `what` is invalidated before the answer's headers leave, so that
- * whoever has the answer reads what was written. A function is asked at that moment; an empty list of tags invalidates nothing.
+ * whoever has the answer reads what was written. A function is asked at that moment and may return a promise; an empty list of tags invalidates nothing. One that
+ * throws invalidates nothing either and is reported (`cache:error`, process warning): the write has happened, so its answer leaves.
  *
  * When Redis does not confirm within the deadline the answer leaves all the same (the write has happened): this process heeds the invalidation at once and
  * writes it as soon as Redis can be reached, and `cache:error` tells of it.
  *
  * @throws {TypeError} When a fixed `what` names nothing, or not in the way it should be named.
  */
-export type InvalidateAfter = (what: Invalidation | ((req: Request, res: Response) => Invalidation)) => RequestHandler;
+export type InvalidateAfter = (what: Invalidation | WhatFunction) => RequestHandler;
 
-export function createInvalidateAfter(register: Register): InvalidateAfter {
+type WhatFunction = (req: Request, res: Response) => Invalidation | Promise<Invalidation>;
+
+export function createInvalidateAfter({ store: { register }, events }: Backend): InvalidateAfter {
+  async function purge(what: WhatFunction, req: Request, res: Response): Promise<void> {
+    try {
+      const purges = toPurges(await what(req, res));
+      if (purges.length > 0) await register.invalidate(purges);
+    } catch (error) {
+      if (!(error instanceof RedisError)) events.report('invalidateAfter', error); // Else the guard has told.
+    }
+  }
+
   return (what) => {
     const fixed = typeof what === 'function' ? undefined : toPurges(what);
     return function invalidateAfter(req, res, next) {
       holdResponse(res, () => {
         if (res.statusCode < 200 || res.statusCode >= 400) return undefined;
-        const purges = fixed ?? toPurges((what as (req: Request, res: Response) => Invalidation)(req, res));
-        return purges.length === 0 ? undefined : register.invalidate(purges);
+        if (typeof what === 'function') return purge(what, req, res);
+        return fixed === undefined || fixed.length === 0 ? undefined : register.invalidate(fixed);
       });
       next();
     };

@@ -1,4 +1,4 @@
-import { BACKEND_OPTIONS, backendOf, type BackendOptions } from '../cache/backend.ts';
+import { BACKEND_OPTIONS, type Backend, backendOf, type BackendOptions } from '../cache/backend.ts';
 import { checkOptions } from '../core/options.ts';
 import { createInvalidateAfter, type InvalidateAfter } from './invalidate-after.ts';
 import { type Invalidation, toPurges } from './purges.ts';
@@ -23,9 +23,14 @@ export interface Invalidator {
 /** Creates the invalidator of a connection and prefix. */
 export function createInvalidation(options: BackendOptions = {}): Invalidator {
   checkOptions('createInvalidation', options, BACKEND_OPTIONS);
-  const { register } = backendOf(options).store;
+  return createInvalidator(backendOf(options));
+}
+
+/** {@link createInvalidation} on a backend that is already there. */
+export function createInvalidator(backend: Backend): Invalidator {
+  const { register } = backend.store;
   return {
-    invalidateAfter: createInvalidateAfter(register),
+    invalidateAfter: createInvalidateAfter(backend),
     async invalidate(what) {
       const purges = toPurges(what);
       if (purges.length > 0) await register.invalidate(purges);

@@ -57,7 +57,8 @@ function toFields(what: Invalidation): InvalidationFields {
   const names = Object.keys(fields);
   const unknown = names.find((name) => !FIELDS.includes(name));
   if (unknown !== undefined) throw new TypeError(`invalidate has no field "${unknown}". It has: ${FIELDS.join(', ')}.`);
-  if (names.every((name) => name === 'match' || name === 'mode')) {
+  const given = Object.entries(fields).filter(([, value]) => value !== undefined && value !== false);
+  if (given.every(([name]) => name === 'match' || name === 'mode')) {
     throw new TypeError(`invalidate: nothing is named. Give one of: ${FIELDS.join(', ')}.`);
   }
   return fields as InvalidationFields;

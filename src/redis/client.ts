@@ -32,9 +32,14 @@ export function mayReadReplicas(client: RedisClient): boolean {
  * @throws {ConfigError} When it is not an ioredis connection, or its `keyPrefix` would tear keys apart on Cluster.
  */
 export function checkClient(client: RedisClient): void {
-  const candidate: { getBuffer?: unknown; duplicate?: unknown } = client;
-  if (typeof candidate.getBuffer !== 'function' || typeof candidate.duplicate !== 'function') {
+  const candidate = client as { getBuffer?: unknown; duplicate?: unknown } | null | undefined;
+  if (typeof candidate?.getBuffer !== 'function' || typeof candidate.duplicate !== 'function') {
     throw new ConfigError('redis: pass an ioredis Redis or Cluster (ioredis 5.11 or later).');
+  }
+  if (!isCluster(client) && client.options.role === 'slave') {
+    throw new ConfigError(
+      'redis: this connection is to a replica (role: slave). Entries are written, and replicas lag behind what is invalidated.',
+    );
   }
   const prefix = keyPrefixOf(client);
   if (prefix.includes('{') && !/^[^{]*\{[^}]+\}/.test(prefix)) {

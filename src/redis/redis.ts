@@ -71,9 +71,7 @@ function checkWords({ readFrom, preset, clusterOptions }: CreateRedisOptions, ta
   }
   if (target.kind === 'cluster') return;
   if (readFrom !== undefined && readFrom !== 'master') {
-    throw new ConfigError(
-      `readFrom: only a Cluster spreads reads. Remove it, or name clusterNodes, or connect to a replica with redisOptions: { role: 'slave' } (Sentinel).`,
-    );
+    throw new ConfigError(`readFrom: only a Cluster spreads reads. Remove it, or name clusterNodes.`);
   }
   if (clusterOptions !== undefined) throw new ConfigError('clusterOptions needs clusterNodes. Use redisOptions here.');
 }

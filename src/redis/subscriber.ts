@@ -15,9 +15,17 @@ export function createSubscriber(
   onMessage: (message: string) => void,
 ): Subscriber {
   let connection: RedisClient | undefined;
+
+  function close(): void {
+    client.off('end', close);
+    connection?.disconnect();
+    connection = undefined;
+  }
+
   return {
     start() {
       if (connection !== undefined) return;
+      client.once('end', close); // Whoever ends the first connection expects the process to be free to exit.
       connection = isCluster(client)
         ? client.duplicate([], { lazyConnect: false, enableOfflineQueue: true })
         : client.duplicate({ lazyConnect: false, enableOfflineQueue: true, maxRetriesPerRequest: null });
@@ -25,10 +33,7 @@ export function createSubscriber(
       connection.on('message', (_channel: string, message: string) => onMessage(message));
       connection.subscribe(channel).catch(ignore); // ioredis subscribes again by itself after every reconnect.
     },
-    close() {
-      connection?.disconnect();
-      connection = undefined;
-    },
+    close,
   };
 }
 

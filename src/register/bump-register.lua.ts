@@ -25,6 +25,9 @@ local previous = tonumber(redis.call('ZSCORE', register, '!c:' .. generation) or
 local floor = tonumber(redis.call('ZSCORE', register, '!f') or '0')
 
 if not isNew and #members == 0 and raiseFloorTo == '0' and minClock == '0' then
+  -- Changes nothing but asks for a master: a replica would go on answering from behind.
+  local refusal = redis.pcall('ZADD', register, generation, '!g')
+  if type(refusal) == 'table' and refusal.err and string.find(refusal.err, 'READONLY', 1, true) then return refusal end
   return { generation, text(previous), text(previous), text(floor), text(now) }
 end
 

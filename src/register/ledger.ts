@@ -20,8 +20,8 @@ export interface Ledger {
   hits(entry: Dependencies, clock: number): boolean;
   /** Everything noted. */
   list(): { readonly kind: PurgeKind; readonly value: string; readonly clock: number }[];
-  /** How many purges of a kind are noted, and the clock of the oldest. */
-  countOf(kind: PurgeKind): { readonly count: number; readonly oldest: number };
+  /** The clock at or below which all purges of a kind lie but the newest `max`; 0 when there are no more than that. */
+  clockBeyond(kind: PurgeKind, max: number): number;
   /** Forgets purges at or below `floor`. */
   prune(floor: number): void;
 }
@@ -74,9 +74,9 @@ export function createLedger(): Ledger {
       );
     },
     list: () => kinds.flatMap((kind) => [...clocks[kind]].map(([value, clock]) => ({ kind, value, clock }))),
-    countOf(kind) {
+    clockBeyond(kind, max) {
       const map = clocks[kind];
-      return { count: map.size, oldest: Math.min(...map.values()) };
+      return map.size <= max ? 0 : ([...map.values()].toSorted((a, b) => b - a)[max] ?? 0);
     },
     prune(floor) {
       for (const kind of kinds) pruneMap(clocks[kind], floor);

@@ -20,8 +20,7 @@ export function createMemoryRegister(maxRecords: number = MAX_RECORDS): Register
       return { generation: mirror.generation, clock };
     },
     now: () => started + performance.now(),
-    close() {
-      // Nothing runs in the background.
-    },
+    open: () => undefined,
+    close: () => undefined,
   };
 }

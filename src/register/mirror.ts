@@ -31,8 +31,8 @@ export interface Mirror {
   members(): Map<string, number>;
   /** Keeps about `max` records: the oldest become a floor. */
   trim(max: number): void;
-  /** The clock below which more than `cap` patterns, or tag sets, lie; 0 when there are not so many. */
-  overflowOf(cap: number): number;
+  /** The floor that leaves at most `max` patterns, and as many tag sets, of either mode; 0 when there are no more than that. */
+  overflowOf(max: number): number;
 }
 
 /** Creates the copy of an empty register. */
@@ -64,7 +64,7 @@ export function createMirror(generation: number): Mirror {
       return floor;
     },
     judge(stamp, describe) {
-      if (stamp.generation !== generation || stamp.clock < floor) return 'dead';
+      if (stamp.generation !== generation || !(stamp.clock >= floor)) return 'dead'; // Not a number is dead too.
       if (stamp.clock >= hard.newest && stamp.clock >= soft.newest) return 'valid';
       const entry = describe();
       if (hard.hits(entry, stamp.clock)) return 'dead';
@@ -92,9 +92,9 @@ export function createMirror(generation: number): Mirror {
         ...hard.list().map((noted) => [toMember({ mode: 'hard', ...noted }), noted.clock] as const),
         ...soft.list().map((noted) => [toMember({ mode: 'soft', ...noted }), noted.clock] as const),
       ]),
-    overflowOf(cap) {
-      const counts = [hard, soft].flatMap((ledger) => [ledger.countOf('pattern'), ledger.countOf('allTags')]);
-      return Math.max(0, ...counts.filter(({ count }) => count > cap).map(({ oldest }) => oldest));
-    },
+    overflowOf: (max) =>
+      Math.max(
+        ...[hard, soft].flatMap((ledger) => [ledger.clockBeyond('pattern', max), ledger.clockBeyond('allTags', max)]),
+      ),
   };
 }

@@ -6,7 +6,7 @@ import type { Keys } from '../redis/keys.ts';
 import { createSubscriber } from '../redis/subscriber.ts';
 import { bumpRegister } from './bump-register.lua.ts';
 import { createServerClock } from './clock.ts';
-import type { Mirror, Stamp } from './mirror.ts';
+import type { Stamp } from './mirror.ts';
 import { readRegister } from './read-register.lua.ts';
 import { type Purge, toMember } from './records.ts';
 import { MAX_RECORDS, MAX_SCANNED_PURGES, type Register, RETENTION_MS } from './register.ts';
@@ -37,8 +37,12 @@ export function createRedisRegister({
   const unconfirmed = createUnconfirmedPurges();
   const subscriber = createSubscriber(client, keys.news, (told) => sync.tell(Number(told)));
   let retry: NodeJS.Timeout | undefined;
+  let isOpen = false;
 
-  connection.onReconnect(() => sync.distrust());
+  connection.onReconnect(() => {
+    sync.distrust();
+    if (sync.mirror !== undefined) void sync.refresh(); // Without waiting for a reader: what was lost is not heeded elsewhere until it is written again.
+  });
 
   async function sendBump(
     members: readonly string[],
@@ -78,7 +82,8 @@ export function createRedisRegister({
     maxStalenessMs,
     deadlineMs: connection.deadlineMs,
     onSynced: () => {
-      if (maxStalenessMs > 0) subscriber.start();
+      limitScannedPurges();
+      if (maxStalenessMs > 0 && isOpen) subscriber.start();
       if (clock.isOld) void keepTime();
     },
   });
@@ -96,15 +101,16 @@ export function createRedisRegister({
       sendBump(members, sync.mirror?.newestClock ?? 0, everything ? 'clock' : 0),
     );
     sync.applyOwn(members, reply);
-    limitScannedPurges(sync.mirror);
+    const floor = limitScannedPurges();
+    if (floor > 0) void reads.bump([], 0, floor);
     return { generation: reply.generation, clock: reply.clock };
   }
 
-  function limitScannedPurges(mirror: Mirror | undefined): void {
-    const floor = mirror?.overflowOf(MAX_SCANNED_PURGES) ?? 0;
-    if (floor === 0) return;
-    mirror?.raiseFloor(floor);
-    void reads.bump([], 0, floor);
+  /** Here as well as where they are written: a process that never reads knows of no others than its own. */
+  function limitScannedPurges(): number {
+    const floor = sync.mirror?.overflowOf(MAX_SCANNED_PURGES) ?? 0;
+    sync.mirror?.raiseFloor(floor);
+    return floor;
   }
 
   function retryLater(): void {
@@ -139,8 +145,11 @@ export function createRedisRegister({
       }
     },
     now: clock.now,
+    open() {
+      isOpen = true;
+    },
     close() {
-      clearTimeout(retry);
+      isOpen = false; // Purges that are not confirmed yet are still written.
       subscriber.close();
     },
   };

@@ -120,6 +120,10 @@ export function createRegisterSync({ reads, maxStalenessMs, deadlineMs, onSynced
     const loaded = await readWhole();
     if (loaded === undefined) return false;
     const known = mirror;
+    if (known !== undefined && known.generation !== loaded.generation && known.newestClock > loaded.newestClock) {
+      doubts++; // An older register came back: nothing computed before what is known here can be told to be valid.
+      return (await reads.bump([], known.newestClock, known.newestClock)) !== undefined;
+    }
     if (known?.generation === loaded.generation) {
       const lost = lostMembers(known, loaded);
       if (lost.length > 0 || known.floor > loaded.floor || known.newestClock > loaded.newestClock) {
@@ -169,7 +173,7 @@ export function createRegisterSync({ reads, maxStalenessMs, deadlineMs, onSynced
         distrust();
         return;
       }
-      mirror.apply(members.map((member) => [member, clock - 1]));
+      mirror.apply([...members, `!F:${floor}`].map((member) => [member, clock - 1]));
       mirror.raiseFloor(floor);
       if (previousClock === mirror.syncedClock) mirror.advance(clock);
     },

@@ -26,7 +26,9 @@ export interface Register {
   invalidate(purges: readonly Purge[]): Promise<Stamp>;
   /** The register's time in milliseconds since the epoch, the same for all processes. */
   now(): number;
-  /** Ends what it does in the background. */
+  /** Someone uses it from now on: it may open what helps it. */
+  open(): void;
+  /** Nobody does any more: closes what it has opened. It keeps its promise all the same. */
   close(): void;
 }
 

@@ -29,11 +29,13 @@ export function createUnconfirmedPurges(): UnconfirmedPurges {
       return purges.size;
     },
     add(added) {
-      for (const purge of added) purges.set(toMember(purge), purge);
-      if (purges.size > MAX_PURGES) {
-        purges.clear();
-        purges.set('', { mode: 'hard', kind: 'everything', value: '' });
+      for (const purge of added) {
+        purges.set(toMember(purge), purge);
+        ledger.note(purge, Infinity);
       }
+      if (purges.size <= MAX_PURGES) return;
+      purges.clear();
+      purges.set('', { mode: 'hard', kind: 'everything', value: '' });
       rebuild();
     },
     list: () => [...purges.values()],

@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, it, jest } from '@jest/globals';
-import { ask, originOf, type Program, run } from './program.ts';
+import { ask, askCache, originOf, type Program, run } from './program.ts';
 
 jest.setTimeout(30_000);
 
@@ -13,12 +13,12 @@ describe('examples/cluster.ts', () => {
     const origin = await originOf(program);
 
     for (const city of ['Paris', 'Rome', 'Berlin', 'Madrid']) {
-      expect((await ask(`${origin}/time/${city}`)).cache).toContain('stored');
-      expect((await ask(`${origin}/time/${city}`)).cache).toContain('hit');
+      expect((await askCache(`${origin}/time/${city}`)).cache).toContain('stored');
+      expect((await askCache(`${origin}/time/${city}`)).cache).toContain('hit');
     }
     await ask(`${origin}/time/Paris/forget`, { method: 'POST' });
-    expect((await ask(`${origin}/time/Paris`)).cache).toContain('fwd=');
-    expect((await ask(`${origin}/time/Rome`)).cache).toContain('hit');
+    expect((await askCache(`${origin}/time/Paris`)).cache).toContain('fwd=');
+    expect((await askCache(`${origin}/time/Rome`)).cache).toContain('hit');
     expect(await program.end()).toBe(0);
   });
 

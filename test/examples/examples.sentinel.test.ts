@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { type RedisSentinels, startSentinels } from '../support/redis-server.ts';
-import { ask, originOf, type Program, run } from './program.ts';
+import { ask, askCache, originOf, type Program, run } from './program.ts';
 
 jest.setTimeout(30_000);
 
@@ -21,10 +21,10 @@ describe('examples/sentinel.ts', () => {
     program = run('sentinel.ts', { env: { REDIS_SENTINELS: sentinels, REDIS_SENTINEL_NAME: redis.name } });
     const url = `${await originOf(program)}/time/Paris`;
 
-    expect((await ask(url)).cache).toContain('stored');
-    expect((await ask(url)).cache).toContain('hit');
+    expect((await askCache(url)).cache).toContain('stored');
+    expect((await askCache(url)).cache).toContain('hit');
     await ask(`${url}/forget`, { method: 'POST' });
-    expect((await ask(url)).cache).toContain('fwd=');
+    expect((await askCache(url)).cache).toContain('fwd=');
     expect(await program.end()).toBe(0);
   });
 

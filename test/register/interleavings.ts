@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
+import type { Redis } from 'ioredis';
 import type { EntryDraft } from '../../src/cache/entry.ts';
 import { createReadThrough } from '../../src/cache/read-through.ts';
 import { createRedisStore } from '../../src/cache/redis-store.ts';
@@ -158,6 +159,18 @@ export function takesStampsLate(store: CacheStore): CacheStore {
       return store.write(address, { ...draft, stamp: store.register.stamp() ?? draft.stamp });
     },
   };
+}
+
+/** Kills every other connection of that name. */
+export async function killSome(server: Redis, name: string): Promise<void> {
+  const list = (await server.client('LIST')) as string;
+  const ids = list
+    .split('\n')
+    .filter((line) => line.includes(` name=${name} `))
+    .map((line) => /id=(\d+)/.exec(line)?.[1] ?? '');
+  await Promise.all(
+    ids.filter((_, i) => i % 2 === 0).map((id) => server.client('KILL', 'ID', id).catch(() => undefined)),
+  );
 }
 
 /** The seed of a run: printed when it fails, and may be given again. */

@@ -1,0 +1,138 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Redis } from 'ioredis';
+import { createServer, connect as connectTo, type AddressInfo, type Server } from 'node:net';
+import type { EntryDraft } from '../../src/cache/entry.ts';
+import { closedLater, uniquePrefix } from '../support/connections.ts';
+import { type RedisProcess, startRedis } from '../support/redis-server.ts';
+import { openProcess, type Process, until } from '../register/processes.ts';
+
+const DELAY_MS = 20;
+
+let server: RedisProcess;
+let proxy: Server;
+beforeAll(async () => {
+  server = await startRedis();
+  proxy = await startSlowProxy(server.port);
+});
+afterAll(async () => {
+  proxy.close();
+  await server.stop();
+});
+
+/** Passes everything on, replies a while later: what takes two round trips takes twice as long. */
+async function startSlowProxy(port: number): Promise<Server> {
+  const slow = createServer((inside) => {
+    const outside = connectTo(port, '127.0.0.1');
+    inside.pipe(outside);
+    outside.on('data', (chunk) => setTimeout(() => inside.write(chunk), DELAY_MS));
+    for (const [from, to] of [
+      [inside, outside],
+      [outside, inside],
+    ] as const) {
+      from.on('error', () => undefined);
+      from.on('close', () => to.destroy());
+    }
+  });
+  await new Promise<void>((resolve) => slow.listen(0, '127.0.0.1', resolve));
+  return slow;
+}
+
+async function open(port: number, maxStalenessMs: number): Promise<Process> {
+  const client = closedLater(new Redis({ port }));
+  const process = openProcess(client, { prefix: uniquePrefix(), maxStalenessMs });
+  const stamp = await process.stampNow();
+  await process.store.write('d:k', { ...DRAFT, stamp });
+  await process.store.read('d:k');
+  if (maxStalenessMs > 0)
+    await until(async () => ((await client.pubsub('NUMSUB', process.keys.news)) as unknown[])[1] === 1);
+  return process;
+}
+
+const DRAFT: EntryDraft = {
+  key: 'd:k',
+  tags: ['a'],
+  stamp: { generation: 0, clock: 0 },
+  flags: 0,
+  freshMs: 60_000,
+  staleMs: 0,
+  computeMs: 0,
+  metadata: '',
+  body: Buffer.from('body'),
+};
+
+/** The commands that the server ran meanwhile. */
+async function commandsOf(work: () => Promise<unknown>): Promise<Record<string, number>> {
+  const admin = closedLater(new Redis({ port: server.port }));
+  await admin.config('RESETSTAT');
+  await work();
+  const lines = (await admin.info('commandstats'))
+    .split('\r\n')
+    .flatMap((line) => [...(/^cmdstat_([^:]+):calls=(\d+)/.exec(line) ? [line] : [])]);
+  const counts = lines.map((line) => /^cmdstat_([^:]+):calls=(\d+)/.exec(line) ?? []);
+  return Object.fromEntries(
+    counts
+      .map(([, name, calls]) => [name, Number(calls)])
+      .filter(([name]) => !['info', 'config|resetstat', 'hello', 'client|setinfo', 'select'].includes(String(name))),
+  );
+}
+
+async function timeOf(work: () => unknown): Promise<number> {
+  const startedAt = performance.now();
+  await work();
+  return performance.now() - startedAt;
+}
+
+describe('a hit', () => {
+  it('is a GET and one question to the register in strong mode', async () => {
+    const { store } = await open(server.port, 0);
+    expect(await commandsOf(async () => expect((await store.read('d:k')).found?.state).toBe('fresh'))).toEqual({
+      get: 1,
+      zrangebyscore: 1,
+    });
+  });
+
+  it('shares its question with all reads of the same turn', async () => {
+    const { store } = await open(server.port, 0);
+    expect(await commandsOf(() => Promise.all(Array.from({ length: 50 }, () => store.read('d:k'))))).toEqual({
+      get: 50,
+      zrangebyscore: 1,
+    });
+  });
+
+  it('is one GET in bounded mode', async () => {
+    const { store } = await open(server.port, 3_600_000);
+    expect(await commandsOf(async () => expect((await store.read('d:k')).found?.state).toBe('fresh'))).toEqual({
+      get: 1,
+    });
+  });
+
+  it.each([
+    ['strong', 0],
+    ['bounded', 3_600_000],
+  ])('takes one round trip in %s mode', async (_, maxStalenessMs) => {
+    const { store } = await open((proxy.address() as AddressInfo).port, maxStalenessMs);
+    const times: number[] = [];
+    for (let i = 0; i < 10; i++) times.push(await timeOf(() => store.read('d:k')));
+    const median = times.toSorted((a, b) => a - b)[5] as number;
+    expect(median).toBeGreaterThanOrEqual(DELAY_MS - 1);
+    expect(median).toBeLessThan(1.8 * DELAY_MS);
+  });
+});
+
+describe('everything else', () => {
+  it('is a miss with the same two commands, a store with one, an invalidation with one', async () => {
+    const { store, purgeTags } = await open(server.port, 0);
+    expect(await commandsOf(async () => store.read('d:nothing'))).toEqual({ get: 1, zrangebyscore: 1 });
+    const stamp = store.register.stamp() as EntryDraft['stamp'];
+    expect(await commandsOf(() => store.write('d:k', { ...DRAFT, stamp }))).toEqual({ set: 1 });
+    const { evalsha } = await commandsOf(() => purgeTags('x', 'y', 'z'));
+    expect(evalsha).toBe(1);
+    expect(await commandsOf(() => store.drop('d:k'))).toEqual({ unlink: 1 });
+  });
+
+  it('is an invalidation in one round trip', async () => {
+    const { purgeTags } = await open((proxy.address() as AddressInfo).port, 0);
+    await purgeTags('a');
+    expect(await timeOf(() => purgeTags('a', 'b'))).toBeLessThan(1.8 * DELAY_MS);
+  });
+});

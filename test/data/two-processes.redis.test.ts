@@ -1,0 +1,59 @@
+import { describe, expect, it } from '@jest/globals';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Suite } from '../../src/suite.ts';
+import { uniquePrefix } from '../support/connections.ts';
+import { heldLoad, openSuite, SHARED_BACKENDS } from './backends.ts';
+
+describe.each(SHARED_BACKENDS)('data caches of two processes on %s', (_name, connect) => {
+  const connections = [connect(), connect()] as const;
+
+  function pair(): readonly [Suite, Suite] {
+    const prefix = uniquePrefix();
+    return [openSuite(connections[0], { prefix }), openSuite(connections[1], { prefix })];
+  }
+
+  it('see what the other set and deleted', async () => {
+    const [one, other] = pair();
+    await one.data.set('k', 1);
+    expect(await other.data.get('k')).toBe(1);
+    await other.data.set('k', 2);
+    expect(await one.data.get('k')).toBe(2);
+    await one.data.delete('k');
+    expect(await other.data.get('k')).toBeUndefined();
+  });
+
+  const changes: readonly (readonly [string, (suite: Suite) => Promise<unknown>])[] = [
+    ['deletes', (suite) => suite.data.delete('k')],
+    ['invalidates', (suite) => suite.invalidate(['user'])],
+    ['invalidates everything', (suite) => suite.invalidate({ all: true })],
+    ['sets', (suite) => suite.data.set('k', 'set')],
+  ];
+
+  it.each(changes)('never give out what one was loading when the other %s', async (_what, change) => {
+    const [one, other] = pair();
+    const old = heldLoad<string>();
+    const loading = one.data.getOrSet('k', old.load, { tags: ['user'] });
+    await old.begun;
+    await change(other);
+    old.end('old');
+    expect(await loading).toBe('old'); // It began before.
+    await sleep(20); // It is being stored behind.
+    expect(await other.data.get('k')).not.toBe('old');
+    expect(await one.data.get('k')).not.toBe('old');
+    expect(await other.data.getOrSet('k', () => 'new')).toMatch(/new|set/);
+    expect(await one.data.getOrSet('k', () => 'new')).toMatch(/new|set/);
+  });
+
+  it('do not share a load with who asks after the other changed something', async () => {
+    const [one, other] = pair();
+    const old = heldLoad<string>();
+    const first = one.data.getOrSet('k', old.load);
+    await old.begun;
+    await other.data.delete('k');
+    expect(await one.data.getOrSet('k', () => 'new')).toBe('new');
+    old.end('old');
+    await first;
+    await sleep(20);
+    expect(await one.data.getOrSet('k', () => 'newer')).not.toBe('old');
+  });
+});

@@ -1,0 +1,75 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Redis } from 'ioredis';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { RedisError } from '../../src/core/errors.ts';
+import { createSuite, type Suite } from '../../src/suite.ts';
+import { closedLater } from '../support/connections.ts';
+import { type RedisProcess, startRedis } from '../support/redis-server.ts';
+
+describe('data cache while Redis is away', () => {
+  let server: RedisProcess;
+  let suite: Suite;
+  const told: string[] = [];
+
+  beforeAll(async () => {
+    server = await startRedis();
+    const redis = closedLater(new Redis({ port: server.port, retryStrategy: () => 50, disconnectTimeout: 50 }));
+    suite = createSuite({ redis, prefix: 'away' });
+    await suite.data.set('k', 'before');
+    suite.events.on('cache:error', ({ operation }) => told.push(operation));
+    suite.events.on('cache:bypass', ({ key }) => told.push(`bypass ${key}`));
+    await server.kill();
+    await sleep(50);
+  });
+  afterAll(async () => {
+    await suite.close();
+    await server.stop();
+  });
+
+  it('runs loaders, each for its own caller', async () => {
+    let loads = 0;
+    const values = await Promise.all(Array.from({ length: 5 }, () => suite.data.getOrSet('k', () => ++loads)));
+    expect(values.toSorted((a, b) => a - b)).toEqual([1, 2, 3, 4, 5]);
+  });
+
+  it('passes errors of loaders on', async () => {
+    const error = new Error('database away as well');
+    await expect(suite.data.getOrSet('k', () => Promise.reject(error))).rejects.toBe(error);
+  });
+
+  it('finds nothing', async () => {
+    expect(await suite.data.get('k')).toBeUndefined();
+  });
+
+  it('says that it did not set', async () => {
+    expect(await suite.data.set('k', 'away')).toBe(false);
+  });
+
+  it('rejects a delete with a RedisError', async () => {
+    await expect(suite.data.delete('k')).rejects.toBeInstanceOf(RedisError);
+    await expect(suite.data.delete('k')).rejects.toMatchObject({ code: 'ERR_CIRCUIT_OPEN', operation: 'invalidate' });
+  });
+
+  it('still refuses what is wrong', async () => {
+    await expect(suite.data.set('k', 1n)).rejects.toThrow(TypeError);
+    await expect(suite.data.set('k', 1, { ttl: 60 })).rejects.toThrow('60s');
+  });
+
+  it('counts and tells it', async () => {
+    const { bypasses, errors, misses, hitRate } = suite.stats().data;
+    expect({ bypasses, errors, misses, hitRate }).toEqual({ bypasses: 7, errors: 7, misses: 0, hitRate: 0 });
+    expect(new Set(told)).toEqual(
+      new Set(['read entry', 'read invalidations', 'invalidate', 'drop entry', 'bypass k']),
+    );
+  });
+
+  it('works again when Redis does', async () => {
+    await server.restart();
+    const startedAt = performance.now();
+    while (!(await suite.data.set('k', 'after'))) {
+      if (performance.now() - startedAt > 2_000) throw new Error('not back within two seconds');
+      await sleep(10);
+    }
+    expect(await suite.data.get('k')).toBe('after');
+  });
+});

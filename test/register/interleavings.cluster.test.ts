@@ -1,0 +1,51 @@
+import { describe, expect, it } from '@jest/globals';
+import { testCluster, uniquePrefix } from '../support/connections.ts';
+import {
+  type Interleavings,
+  type Report,
+  killSome,
+  runInterleavings,
+  seedOf,
+  takesStampsLate,
+} from './interleavings.ts';
+
+const admin = testCluster();
+
+function run(options: Pick<Interleavings, 'seed' | 'maxStalenessMs'> & Partial<Interleavings>): Promise<Report> {
+  const prefix = uniquePrefix();
+  const clients = Array.from({ length: 3 }, () =>
+    testCluster({ redisOptions: { connectionName: prefix }, clusterRetryStrategy: () => 5 }),
+  );
+  const mishaps = [
+    () => admin.unlink(`${prefix}:reg`),
+    () =>
+      Promise.all(
+        [`${prefix}:reg`, ...[0, 1, 2, 3].map((i) => `${prefix}:e:{d:item${i}}`)].map((key) => admin.unlink(key)),
+      ),
+    () => Promise.all(admin.nodes('master').map((node) => killSome(node, prefix))),
+    () => Promise.all(admin.nodes('master').map((node) => node.script('FLUSH'))),
+  ];
+  return runInterleavings({ prefix, clients, mishaps, durationMs: 3_000, maxRecords: 8, ...options });
+}
+
+describe('random interleavings on a Cluster that loses data and connections', () => {
+  it('serve nothing that was invalidated before the read began', async () => {
+    const seed = seedOf();
+    const report = await run({ seed, maxStalenessMs: 0 });
+    expect({ seed, violations: report.violations }).toEqual({ seed, violations: [] });
+    expect(Math.min(report.hits, report.misses, report.invalidations)).toBeGreaterThan(20);
+  });
+
+  it('serve nothing that was invalidated longer before than the bound', async () => {
+    const seed = seedOf();
+    const report = await run({ seed, maxStalenessMs: 30 });
+    expect({ seed, violations: report.violations }).toEqual({ seed, violations: [] });
+    expect(Math.min(report.hits, report.misses, report.invalidations)).toBeGreaterThan(20);
+  });
+
+  it('show a store that takes its stamps late', async () => {
+    const seed = seedOf();
+    const report = await run({ seed, maxStalenessMs: 0, durationMs: 20_000, mishaps: [], tamper: takesStampsLate });
+    expect({ seed, shown: report.violations.length > 0 }).toEqual({ seed, shown: true });
+  }, 30_000);
+});

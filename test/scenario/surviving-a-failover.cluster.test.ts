@@ -1,0 +1,104 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Cluster, Redis } from 'ioredis';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createRedis } from '../../src/index.ts';
+import { nodeOf } from '../../src/redis/client.ts';
+import { createKeys } from '../../src/redis/keys.ts';
+import { closedLater } from '../support/connections.ts';
+import { collectingLogger } from '../support/outages.ts';
+import { type RedisCluster, type RedisProcess, startCluster } from '../support/redis-server.ts';
+import { until } from '../redis/guarded.ts';
+import { atOnce, delayOf, hitAfter, median, oneByOne, openShop, type Shop } from './shop.ts';
+
+const keys = createKeys('shop');
+const names = Array.from({ length: 40 }, (_, i) => `name:${i}`);
+
+describe('on a Cluster', () => {
+  let cluster: RedisCluster;
+  let client: Cluster;
+  let shop: Shop;
+
+  beforeAll(async () => {
+    cluster = await startCluster({ nodeTimeoutMs: 1_500 });
+    const created = createRedis({ clusterNodes: cluster.nodes, preset: 'production', logger: collectingLogger() });
+    if (!(created instanceof Cluster)) throw new Error('unreachable');
+    client = closedLater(created);
+    shop = await openShop(client);
+    await hitAfter(shop, 'a');
+  }, 30_000);
+  afterAll(async () => {
+    await shop.close();
+    await cluster.stop();
+  });
+
+  function masterOf(key: string): RedisProcess {
+    const node = nodeOf(client, key);
+    const process = cluster.processes.find(({ host, port }) => `${host}:${port}` === node);
+    if (process === undefined) throw new Error(`No process at ${node}`);
+    return process;
+  }
+
+  it('a frozen master concerns its own keys only, and nothing waits for it any more', async () => {
+    const register = masterOf(keys.register);
+    const frozen = masterOf(keys.entry('d:k'));
+    expect(frozen).not.toBe(register); // By the choice of names.
+    const well = names.filter((name) => masterOf(keys.entry(`d:${name}`)) !== frozen);
+    for (const name of well) await shop.suite.data.set(name, 'kept');
+    frozen.freeze();
+    try {
+      const first = await atOnce(10, () => shop.suite.data.getOrSet('k', () => 'loaded'));
+      expect(new Set(first)).toEqual(new Set(['loaded']));
+      const startedAt = performance.now();
+      for (const name of well) expect(await shop.suite.data.get(name)).toBe('kept');
+      for (let i = 0; i < 20; i++) expect(await shop.suite.data.getOrSet('k', () => i)).toBe(i);
+      // Sixty calls; the deadline alone would make two seconds of the twenty.
+      expect(performance.now() - startedAt).toBeLessThan(1_000);
+      expect(shop.incidents).toEqual([`degraded ${frozen.host}:${frozen.port}`]);
+    } finally {
+      frozen.thaw();
+    }
+    await until('recovery', () => shop.incidents.length === 2);
+    expect(shop.incidents[1]).toBe(`recovered ${frozen.host}:${frozen.port}`);
+    await shop.suite.data.set('k', 'back');
+    expect(await shop.suite.data.get('k')).toBe('back');
+  });
+
+  it('the loss of the master that keeps the register is survived: handlers answer, and its replica takes over', async () => {
+    const elsewhere = await openShop(closedLater(new Cluster([...cluster.nodes])));
+    await hitAfter(elsewhere, 'a');
+    const lost = masterOf(keys.register);
+    await lost.kill();
+    const asked = atOnce(20, () => shop.show('a'));
+    expect(await delayOf(shop, asked)).toBeLessThan(350);
+    const answers = await asked;
+    const later = await oneByOne(20, () => shop.show('a'));
+    expect(new Set([...answers, ...later].map(({ status, version }) => `${status} ${version}`))).toEqual(
+      new Set(['200 0']),
+    );
+    expect(median(later.map(({ tookMs }) => tookMs))).toBeLessThan(25);
+    expect(await shop.save('a')).toMatchObject({ status: 200, version: 1 });
+    elsewhere.versions.set('a', 1);
+    expect((await shop.show('a')).version).toBe(1);
+
+    await untilReplaced(lost);
+    expect(await hitAfter(shop, 'a')).toBeLessThan(1_500);
+    expect((await shop.show('a')).version).toBe(1);
+    await hitAfter(elsewhere, 'a');
+    expect((await elsewhere.show('a')).version).toBe(1);
+    expect(shop.incidents.filter((incident) => incident.startsWith('degraded')).length).toBeLessThanOrEqual(3);
+    await elsewhere.close();
+  }, 30_000);
+
+  /** Resolves when the surviving nodes agree on another master for the register. */
+  async function untilReplaced(lost: RedisProcess): Promise<void> {
+    const survivor = cluster.processes.find((process) => process !== lost);
+    const asked = closedLater(new Redis({ port: survivor?.port ?? 0 }));
+    for (let i = 0; i < 500; i++) {
+      const info = await asked.cluster('INFO');
+      const slots = JSON.stringify(await asked.cluster('SLOTS'));
+      if (info.includes('cluster_state:ok') && !slots.includes(String(lost.port))) return;
+      await sleep(20);
+    }
+    throw new Error('No replica took over within ten seconds');
+  }
+});

@@ -1,0 +1,88 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Redis } from 'ioredis';
+import { closedLater, uniquePrefix } from '../support/connections.ts';
+import { type RedisProcess, startRedis } from '../support/redis-server.ts';
+import { atOnce, hitAfter, oneByOne, openShop, type Shop } from './shop.ts';
+
+let server: RedisProcess;
+let admin: Redis;
+let shop: Shop;
+
+beforeAll(async () => {
+  server = await startRedis();
+  admin = closedLater(new Redis({ port: server.port }));
+});
+afterAll(() => server.stop());
+beforeEach(async () => {
+  shop = await openShop(closedLater(new Redis({ port: server.port })), { prefix: uniquePrefix() });
+  await hitAfter(shop, 'a');
+});
+afterEach(() => shop.close());
+
+describe('a Redis that is full', () => {
+  beforeEach(() => admin.config('SET', 'maxmemory', '1'));
+  afterEach(() => admin.config('SET', 'maxmemory', '0'));
+
+  it('still serves what it has, and drops what it cannot take', async () => {
+    expect(await oneByOne(10, async () => (await shop.show('a')).cache)).toEqual(Array(10).fill('hit'));
+    expect(await oneByOne(10, async () => (await shop.show('b')).cache)).toEqual(Array(10).fill('miss'));
+    expect(await shop.suite.data.set('k', 1)).toBe(false);
+    expect(shop.incidents).toEqual([]);
+  });
+
+  it('is never asked twice what was invalidated: this process heeds it, and writes it when there is room', async () => {
+    expect(await shop.save('a')).toMatchObject({ status: 200, version: 1 });
+    const answers = await oneByOne(10, () => shop.show('a'));
+    expect(new Set(answers.map(({ version }) => version))).toEqual(new Set([1]));
+    await expect(shop.suite.invalidate(['product:a'])).rejects.toThrow('OOM');
+    await admin.config('SET', 'maxmemory', '0');
+    await sleep(300);
+    await hitAfter(shop, 'a');
+    expect((await shop.show('a')).version).toBe(1);
+    expect(shop.incidents).toEqual([]);
+  });
+});
+
+describe('a Redis that is a read-only replica', () => {
+  it('serves what its master stored; the rest is answered by handlers', async () => {
+    const replica = await startRedis(['--replicaof', '127.0.0.1', String(server.port)]);
+    await untilInSync(replica);
+    const prefix = uniquePrefix();
+    const onMaster = await openShop(closedLater(new Redis({ port: server.port })), { prefix });
+    const onReplica = await openShop(closedLater(new Redis({ port: replica.port })), { prefix });
+    try {
+      await hitAfter(onMaster, 'a');
+      await hitAfter(onReplica, 'a');
+      const answers = await oneByOne(10, () => onReplica.show('b'));
+      expect(new Set(answers.map(({ status, cache }) => `${status} ${cache}`))).toEqual(new Set(['200 miss']));
+      expect((await onReplica.save('a')).status).toBe(200);
+      expect(await oneByOne(5, async () => (await onReplica.show('a')).version)).toEqual([1, 1, 1, 1, 1]);
+      await expect(onReplica.suite.invalidate('x')).rejects.toThrow('READONLY');
+      expect(onReplica.incidents).toEqual([]);
+    } finally {
+      await onMaster.close();
+      await onReplica.close();
+      await replica.stop();
+    }
+  });
+});
+
+describe('a Redis that forgets its scripts', () => {
+  it('does not disturb 500 calls', async () => {
+    const flushing = oneByOne(20, () => admin.script('FLUSH'));
+    const saves = atOnce(100, (i) => shop.suite.invalidate([`product:${i}`]));
+    const sets = atOnce(200, (i) => shop.suite.data.set(`k${i}`, i));
+    const loads = atOnce(200, (i) => shop.suite.data.getOrSet(`l${i}`, () => i));
+    await Promise.all([flushing, saves]);
+    expect(await sets).toEqual(Array(200).fill(true));
+    expect(await loads).toEqual(Array.from({ length: 200 }, (_, i) => i));
+    expect(shop.incidents).toEqual([]);
+    expect(shop.suite.stats().data.errors).toBe(0);
+  });
+});
+
+async function untilInSync({ port }: RedisProcess): Promise<void> {
+  const replica = closedLater(new Redis({ port, enableReadyCheck: false }));
+  while (!(await replica.info('replication')).includes('master_link_status:up')) await sleep(20);
+}
