@@ -3,7 +3,7 @@ import { contestants } from './contestants.mjs';
 import { SIZES } from './payload.mjs';
 
 export const USAGE = `npm run bench -- [options]
-  --quick              about two minutes: this Node version only, fewer rounds
+  --quick              two to three minutes: this Node version only, fewer rounds, no profiles
   --rounds <n>         rounds (120)
   --slice <ms>         time of one contestant in a round (100)
   --warmup <s>         seconds of warm-up per contestant, by autocannon (3)

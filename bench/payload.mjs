@@ -7,7 +7,7 @@ export const SIZES = { '300B': 300, '5KB': 5 * 1024, '100KB': 100 * 1024 };
 /** Distinct URLs. Enough that no single key, string or map entry stays hot by accident; few enough that 100 KB bodies fit the default memory bound. */
 export const URL_COUNT = 300;
 
-export const CONTENT_TYPE = 'application/json; charset=utf-8';
+const CONTENT_TYPE = 'application/json; charset=utf-8';
 export const CACHE_CONTROL = 'public, max-age=3600';
 
 /** All ids have the same width: bodies of one size are then equally long. */

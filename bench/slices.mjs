@@ -12,7 +12,7 @@ function requestsTo(port) {
 
 /** Opens connections to one server whose answers have bodies of `size` bytes. */
 export async function openConnections({ port, connections: count, size }) {
-  const tally = { done: 0, failed: 0, running: false, busy: 0, onIdle: () => undefined };
+  const tally = { done: 0, failed: 0, running: false, isClosed: false, busy: 0, onIdle: () => undefined };
   const requests = requestsTo(port);
   const connections = [];
   for (let i = 0; i < count; i++) {
@@ -25,6 +25,7 @@ export async function openConnections({ port, connections: count, size }) {
   return {
     slice: (ms) => runSlice(connections, tally, ms),
     close: () => {
+      tally.isClosed = true;
       for (const { socket } of connections) socket.destroy();
     },
   };
@@ -44,6 +45,9 @@ function createConnection(socket, tally, size, { requests, first }) {
     if (tally.running) send();
     else if (--tally.busy === 0) tally.onIdle();
   };
+  socket.once('close', () => {
+    if (!tally.isClosed) throw new Error('A server closed a connection under load'); // Ends the load generator, and so the run.
+  });
   socket.on('data', (chunk) => {
     if (missing > 0) {
       missing -= chunk.length;

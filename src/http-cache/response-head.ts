@@ -83,13 +83,13 @@ function rawHeaderNames(res: ServerResponse & { getRawHeaderNames?: () => string
 export function decodeHead(metadata: Buffer): ResponseHead | undefined {
   try {
     const { status, headers } = JSON.parse(metadata.toString()) as Pick<ResponseHead, 'status' | 'headers'>;
-    if (!Number.isInteger(status) || status < 200 || status > 599) return undefined;
+    if (!Number.isInteger(status) || status < 200 || status > 599 || Array.isArray(headers)) return undefined;
     let etag: string | undefined;
     let lastModified: string | undefined;
     for (const name of Object.keys(headers)) {
-      const value = headers[name] ?? '';
+      const value = headers[name];
       validateHeaderName(name);
-      for (const line of typeof value === 'string' ? [value] : value) validateHeaderValue(name, line);
+      for (const line of linesOf(value)) validateHeaderValue(name, line);
       const key = name.toLowerCase();
       if (key === 'set-cookie' || key === 'transfer-encoding' || key === 'content-length') return undefined;
       if (key === 'etag') etag = String(value);
@@ -99,4 +99,10 @@ export function decodeHead(metadata: Buffer): ResponseHead | undefined {
   } catch {
     return undefined;
   }
+}
+
+function linesOf(value: unknown): string[] {
+  const lines: unknown = typeof value === 'string' ? [value] : value;
+  if (Array.isArray(lines) && lines.every((line) => typeof line === 'string')) return lines;
+  throw new TypeError('A header value is text or a list of texts.');
 }

@@ -17,7 +17,7 @@ export function createSubscriber(
   let connection: RedisClient | undefined;
 
   function close(): void {
-    client.off('end', close);
+    closersOf(client).delete(close);
     connection?.disconnect();
     connection = undefined;
   }
@@ -25,7 +25,7 @@ export function createSubscriber(
   return {
     start() {
       if (connection !== undefined) return;
-      client.once('end', close); // Whoever ends the first connection expects the process to be free to exit.
+      closersOf(client).add(close); // Whoever ends the first connection expects the process to be free to exit.
       connection = isCluster(client)
         ? client.duplicate([], { lazyConnect: false, enableOfflineQueue: true })
         : client.duplicate({ lazyConnect: false, enableOfflineQueue: true, maxRetriesPerRequest: null });
@@ -35,6 +35,18 @@ export function createSubscriber(
     },
     close,
   };
+}
+
+const closers = new WeakMap<RedisClient, Set<() => void>>();
+
+/** What to call when a client ends: one listener on it, however many prefixes it serves. */
+function closersOf(client: RedisClient): Set<() => void> {
+  const known = closers.get(client);
+  if (known !== undefined) return known;
+  const created = new Set<() => void>();
+  closers.set(client, created);
+  client.on('end', () => created.forEach((close) => close()));
+  return created;
 }
 
 function ignore(): void {

@@ -66,6 +66,7 @@ describe('a hit on a Cluster', () => {
     const entryMaster = masterPort(client, process.keys.entry('d:k'));
     const registerMaster = masterPort(client, process.keys.register);
     const increase = await increases(() => readOften(process));
+
     expect(increase(entryMaster, 'get')).toBeLessThan(TIMES);
     const replicas = testClusterNodes()
       .map(({ port }) => port)

@@ -74,6 +74,15 @@ describe('the connection of the caller', () => {
     await redis.get('a');
   });
 
+  it('is listened to a few times only, however many prefixes it serves', async () => {
+    const redis = testRedis();
+    const before = listeners(redis);
+    const suites = Array.from({ length: 15 }, () => createSuite({ redis, prefix: uniquePrefix(), maxStaleness: '1s' }));
+    await Promise.all(suites.map(({ data }) => data.get('k')));
+    expect(listeners(redis) - before).toBeLessThan(10);
+    await Promise.all(suites.map((suite) => suite.close()));
+  });
+
   it.each([null, {}, 'redis://localhost', { get() {} }])('must be one of ioredis: %p is refused', (client) => {
     expect(() => checkClient(client as unknown as RedisClient)).toThrow(ConfigError);
   });
@@ -102,6 +111,10 @@ function portrait(redis: RedisClient): object {
       .toSorted(),
     scripts: Object.keys((redis as unknown as { scriptsSet: object }).scriptsSet),
   };
+}
+
+function listeners(redis: RedisClient): number {
+  return redis.eventNames().reduce((sum, name) => sum + redis.listenerCount(name), 0);
 }
 
 function ready(redis: RedisClient): Promise<unknown> {

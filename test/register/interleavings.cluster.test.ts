@@ -33,6 +33,7 @@ describe('random interleavings on a Cluster that loses data and connections', ()
     const seed = seedOf();
     const report = await run({ seed, maxStalenessMs: 0 });
     expect({ seed, violations: report.violations }).toEqual({ seed, violations: [] });
+    console.error(report);
     expect(Math.min(report.hits, report.misses, report.invalidations)).toBeGreaterThan(20);
   });
 
@@ -40,6 +41,7 @@ describe('random interleavings on a Cluster that loses data and connections', ()
     const seed = seedOf();
     const report = await run({ seed, maxStalenessMs: 30 });
     expect({ seed, violations: report.violations }).toEqual({ seed, violations: [] });
+    console.error(report);
     expect(Math.min(report.hits, report.misses, report.invalidations)).toBeGreaterThan(20);
   });
 

@@ -145,6 +145,7 @@ function openStore(
 ): CacheStore {
   const connection = connectionOf(client, 1_000);
   const register = createRedisRegister({ connection, keys, maxStalenessMs, maxRecords });
+  register.open();
   registers.push(register);
   const store = createRedisStore(connection, keys, register);
   return tamper === undefined ? store : tamper(store);

@@ -49,6 +49,7 @@ export function openProcess(
     maxStalenessMs,
     ...(maxRecords !== undefined && { maxRecords }),
   });
+  register.open();
   opened.push(register);
   return {
     client,

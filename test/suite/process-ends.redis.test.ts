@@ -49,6 +49,11 @@ describe('a process that has closed its suite', () => {
        await new Promise((resolve) => setTimeout(resolve, 50)); await suite.data.get('k'); await suite.close(); await redis.quit();`,
     ],
     [
+      'on Redis with news of invalidations, even without closing',
+      `const redis = createRedis({ url }); const suite = createSuite({ redis, prefix, maxStaleness: '20ms' }); ${USE}
+       await new Promise((resolve) => setTimeout(resolve, 50)); await suite.data.get('k'); await redis.quit();`,
+    ],
+    [
       'while Redis is away',
       `const redis = createRedis({ url: 'redis://127.0.0.1:1', logger: { info() {}, warn() {} } }); const suite = createSuite({ redis, prefix });
        await suite.data.get('k'); await suite.invalidate('t').catch(() => undefined); await suite.close(); redis.disconnect();`,

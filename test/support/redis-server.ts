@@ -233,6 +233,7 @@ async function startOn(port: number, build: BuildArguments, files: Files = []): 
   let kept: Files = files;
 
   async function run(): Promise<Run> {
+    requireServerBinary(); // Before there is anything to clean up.
     directory = mkdtempSync(join(tmpdir(), 'redis-test-'));
     const args = build(port, directory);
     for (const [name, content] of kept) writeFileSync(join(directory, name), content);
