@@ -110,8 +110,8 @@ function openMemory(options: BackendOptions, prefix: string): Shared {
 function openRedis(options: BackendOptions, redis: RedisClient, prefix: string): Shared {
   const { deadline } = options;
   const settings = settingsOf(options);
-  const keys = createKeys(prefix, keyPrefixOf(redis));
   const connection = connectionOf(redis, deadline === undefined ? undefined : toMs(deadline, 'deadline'));
+  const keys = createKeys(prefix, keyPrefixOf(redis));
   const register = createRedisRegister({ connection, keys, maxStalenessMs: settings['maxStaleness'] ?? 0 });
   const events = new EventBus();
   for (const name of ['redis:degraded', 'redis:recovered'] as const) {

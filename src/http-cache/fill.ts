@@ -88,9 +88,9 @@ export function recordFill(fill: Fill, outcome: FillOutcome): void {
     chunk(bytes) {
       if (plan === undefined) return false;
       size += bytes.length;
-      if (size > config.maxBytes) refuse(true);
-      else chunks.push(bytes);
-      return plan !== undefined;
+      if (size <= config.maxBytes) chunks.push(bytes);
+      else refuse(true);
+      return size <= config.maxBytes;
     },
     end() {
       // A handler may stop early when its client has left: then only a promised length proves that it is whole.
@@ -153,7 +153,7 @@ function planOf(
   const length = field('content-length');
   const promisedBytes = length === undefined ? undefined : Number(length);
   if (freshMs === undefined || (promisedBytes ?? 0) > config.maxBytes) return undefined;
-  if (config.condition !== undefined && config.condition(req, res) !== true) return undefined;
+  if (!meetsCondition(req, res, config)) return undefined;
   const routeTags = typeof config.tags === 'function' ? config.tags(req, res) : config.tags;
   if (routeTags.length + wishes.tags.length > MAX_TAGS) return undefined;
   return {
@@ -164,6 +164,12 @@ function planOf(
     isPublic: isMarkedPublic(freshness),
     promisedBytes,
   };
+}
+
+/** Only true is yes: what has no types may answer nothing, or a promise. */
+function meetsCondition(req: Request, res: Response, { condition }: CacheConfig): boolean {
+  const answer: unknown = condition === undefined || condition(req, res);
+  return answer === true;
 }
 
 function toRecorded({ key, stamp }: Fill, plan: Plan, body: Buffer, computeMs: number): Recorded {

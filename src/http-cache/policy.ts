@@ -16,7 +16,8 @@ export function bypassOf(req: Request): Bypass | undefined {
   const { headers } = req;
   if (headers['transfer-encoding'] !== undefined) return 'bypass';
   if (headers['content-length'] !== undefined && headers['content-length'] !== '0') return 'bypass';
-  return PRECONDITIONS.some((name) => headers[name] !== undefined) ? 'bypass' : undefined;
+  for (const name of PRECONDITIONS) if (headers[name] !== undefined) return 'bypass';
+  return undefined;
 }
 
 /** Whether a request says who is asking in a way that the key does not hold, so that only responses marked `public` may be shared with it. */

@@ -67,7 +67,19 @@ function cookieValues(req: Request, name: string): string[] {
 
 /** Scheme and host. Forwarded ones count only where Express' `trust proxy` says so. Escaped: a Host header may hold anything. */
 function originOf(req: Request): string {
-  return `${encodeURIComponent(req.protocol)}://${encodeURIComponent(hostOf(req))}`;
+  const { headers } = req;
+  const isForwarded = headers['x-forwarded-proto'] !== undefined;
+  const scheme = isForwarded || isEncrypted(req) ? encodeURIComponent(req.protocol) : 'http';
+  return `${scheme}://${escapeHost(hostOf(req))}`;
+}
+
+function isEncrypted({ socket }: Request): boolean {
+  return (socket as { encrypted?: boolean }).encrypted === true;
+}
+
+/** What no host has is escaped. Lone bytes of a header are characters below 256, so this cannot fail. */
+function escapeHost(host: string): string {
+  return /[^\w.:[\]-]/.test(host) ? host.replace(/[^\w.:[\]-]/g, encodeURIComponent) : host;
 }
 
 function hostOf(req: Request): string {

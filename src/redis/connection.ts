@@ -2,6 +2,7 @@ import { ConfigError } from '../core/errors.ts';
 import { EventBus } from '../core/events.ts';
 import { checkClient, type RedisClient } from './client.ts';
 import { createGuard, type Guard } from './guard.ts';
+import { createTurn, type Turn } from './turn.ts';
 
 const DEFAULT_DEADLINE_MS = 100;
 const MAX_IN_FLIGHT = 10_000;
@@ -10,6 +11,7 @@ const MAX_IN_FLIGHT = 10_000;
 export interface Connection {
   readonly client: RedisClient;
   readonly guard: Guard;
+  readonly turn: Turn;
   readonly deadlineMs: number;
   /** Tells `redis:degraded`, `redis:recovered` and `cache:error`. */
   readonly events: EventBus;
@@ -44,11 +46,13 @@ function open(client: RedisClient, deadlineMs: number): Connection {
   const events = new EventBus().setMaxListeners(0);
   const callbacks: (() => void)[] = [];
   for (const event of ['ready', '+node', '-node']) client.on(event, () => callbacks.forEach((callback) => callback()));
+  const turn = createTurn(client);
   return {
     client,
+    turn,
     events,
     deadlineMs,
     onReconnect: (callback) => callbacks.push(callback),
-    guard: createGuard({ client, events, deadlineMs, maxInFlight: MAX_IN_FLIGHT }),
+    guard: createGuard({ client, events, turn, deadlineMs, maxInFlight: MAX_IN_FLIGHT }),
   };
 }

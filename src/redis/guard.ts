@@ -1,8 +1,8 @@
 import { type CircuitBreaker, createCircuitBreaker } from '../core/circuit-breaker.ts';
-import { startDeadline } from '../core/deadline.ts';
 import { CircuitOpenError, RedisError, TimeoutError } from '../core/errors.ts';
 import type { EventBus } from '../core/events.ts';
 import { nodeOf, type RedisClient } from './client.ts';
+import { createTurnDeadlines, type Turn } from './turn.ts';
 
 const PROBE_INTERVAL_MS = 200;
 
@@ -28,6 +28,7 @@ export type Guard = <Reply, Fallback>(
 export interface GuardOptions {
   readonly client: RedisClient;
   readonly events: EventBus;
+  readonly turn: Turn;
   /** Milliseconds one call may take. */
   readonly deadlineMs: number;
   /** Calls that may be unanswered at a time by one node, those given up included: the client's queues have no bound of their own. */
@@ -50,8 +51,9 @@ export function noFallback(error: RedisError): never {
 }
 
 /** Creates the guard of one connection. On Cluster every node has a circuit of its own, so that one frozen master does not close off the others. */
-export function createGuard({ client, events, deadlineMs, maxInFlight }: GuardOptions): Guard {
+export function createGuard({ client, events, turn, deadlineMs, maxInFlight }: GuardOptions): Guard {
   const circuits = new Map<string, Circuit>();
+  const deadlines = createTurnDeadlines(turn, deadlineMs);
   let hasBeenReady = client.status === 'ready';
 
   client.on('ready', () => {
@@ -119,9 +121,10 @@ export function createGuard({ client, events, deadlineMs, maxInFlight }: GuardOp
     const refused = refusal(circuit, call.operation);
     if (refused !== undefined) return answerInstead(call, refused, events);
     circuit.inFlight++;
+    turn.begin();
     return new Promise((resolve, reject) => {
       let isSettled = false;
-      const cancelDeadline = startDeadline(deadlineMs, () => fail(new TimeoutError(call.operation, deadlineMs)));
+      const cancelDeadline = deadlines.add(() => fail(new TimeoutError(call.operation, deadlineMs)));
 
       function settle(): boolean {
         if (isSettled) return false;

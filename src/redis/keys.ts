@@ -35,6 +35,6 @@ export function createKeys(prefix: string, keyPrefix = ''): Keys {
  */
 function escapeKey(text: string): string {
   if (text === '') return '%';
-  if (text.length > MAX_KEY_BYTES || Buffer.byteLength(text) > MAX_KEY_BYTES) return `%${digest(text)}`;
+  if (text.length * 3 > MAX_KEY_BYTES && Buffer.byteLength(text) > MAX_KEY_BYTES) return `%${digest(text)}`;
   return /[%{}]/.test(text) ? text.replace(/[%{}]/g, encodeURIComponent) : text;
 }

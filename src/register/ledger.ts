@@ -52,7 +52,7 @@ export function createLedger(): Ledger {
       const known = map.get(value);
       if (known !== undefined) {
         if (known >= clock) return;
-        map.delete(value); // Insert again at the end: maps stay ordered by clock, which pruning relies on.
+        map.delete(value); // Insert again at the end: maps stay about in the order of their clocks, which pruning relies on.
       }
       map.set(value, clock);
       newest = Math.max(newest, clock);
@@ -85,6 +85,7 @@ export function createLedger(): Ledger {
   };
 }
 
+/** What was noted late lies behind something newer and is forgotten together with that. */
 function pruneMap(map: Map<string, number>, floor: number): void {
   for (const [value, clock] of map) {
     if (clock > floor) return;

@@ -80,6 +80,7 @@ export function createRedisRegister({
   const sync = createRegisterSync({
     reads,
     maxStalenessMs,
+    atEndOfTurn: connection.turn.atEnd,
     deadlineMs: connection.deadlineMs,
     onSynced: () => {
       limitScannedPurges();

@@ -15,6 +15,8 @@ export interface RegisterReads {
 export interface RegisterSyncOptions {
   readonly reads: RegisterReads;
   readonly maxStalenessMs: number;
+  /** Runs a task after all reads of this turn of the event loop were sent. */
+  readonly atEndOfTurn: (task: () => void) => void;
   /** How long a reader may wait, whatever has to be loaded. */
   readonly deadlineMs: number;
   /** Called after every successful update. */
@@ -35,7 +37,13 @@ export interface RegisterSync {
 }
 
 /** Creates a mirror's keeper. Nothing is read before the first `refresh`. */
-export function createRegisterSync({ reads, maxStalenessMs, deadlineMs, onSynced }: RegisterSyncOptions): RegisterSync {
+export function createRegisterSync({
+  reads,
+  maxStalenessMs,
+  deadlineMs,
+  atEndOfTurn,
+  onSynced,
+}: RegisterSyncOptions): RegisterSync {
   let mirror: Mirror | undefined;
   /** How often the register was found wanting, and how many of those times the mirror was compared after. Unequal: it has to be compared. */
   let doubts = 0;
@@ -55,7 +63,7 @@ export function createRegisterSync({ reads, maxStalenessMs, deadlineMs, onSynced
       if (askedAt >= oldest) return asked; // Behind by no more than the bound either.
     }
     next ??= new Promise((resolve) => {
-      setImmediate(() => {
+      atEndOfTurn(() => {
         next = undefined;
         askedAt = performance.now();
         asked = within(deadlineMs, ask(), false);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { decodeEntry, dependenciesOf, encodeEntry, type EntryDraft } from '../../src/cache/entry.ts';
 import { toFound } from '../../src/cache/found.ts';
 import { entryKey, toTags } from '../../src/cache/tags.ts';

@@ -44,7 +44,7 @@ const TIMES = 2_000;
 
 async function readOften({ store }: Process): Promise<void> {
   for (let i = 0; i < TIMES / 20; i++) {
-    const found = await Promise.all(Array.from({ length: 20 }, () => store.read('d:k')));
+    const found = await Promise.all(Array.from({ length: 20 }, async () => store.read('d:k')));
     expect(found.every((lookup) => lookup.found !== undefined)).toBe(true);
   }
 }

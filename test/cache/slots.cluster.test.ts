@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import calculateSlot from 'cluster-key-slot';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { createKeys } from '../../src/redis/keys.ts';
 import { testCluster, uniquePrefix } from '../support/connections.ts';
 

@@ -219,7 +219,7 @@ describe.each(PLACES)('waiting requests on %s', (place) => {
       res.set('ETag', '"a"').send('body');
     });
     const pending = [{}, { 'If-None-Match': '"a"' }, { 'If-None-Match': '"b"' }, {}].map((headers) =>
-      ask(port, '/', { headers: headers as Record<string, string> }),
+      ask(port, '/', { headers }),
     );
     await until(() => arrivals() === 4);
     door.open();

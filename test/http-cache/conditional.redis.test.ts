@@ -89,11 +89,11 @@ async function application(place: Place, handler: (res: Response) => void): Prom
   return { port: await listen(app), runs: () => runs };
 }
 
-function expectUnchanged(answer: Answer): void {
-  expect([answer.status, answer.body.length]).toEqual([304, 0]);
-  for (const name of ['content-length', 'content-type', 'content-encoding', 'transfer-encoding']) {
-    expect(answer.headers).not.toHaveProperty(name);
-  }
+const OF_A_BODY = ['content-length', 'content-type', 'content-encoding', 'transfer-encoding'];
+
+/** A 304 as it should be: no body, and nothing said about one. */
+function isUnchanged({ status, headers, body }: Answer): boolean {
+  return status === 304 && body.length === 0 && !OF_A_BODY.some((name) => Object.hasOwn(headers, name));
 }
 
 describe.each(PLACES)('conditional requests on %s', (place) => {
@@ -105,9 +105,10 @@ describe.each(PLACES)('conditional requests on %s', (place) => {
     });
     for (const method of ['GET', 'GET', 'HEAD']) {
       const answer = await ask(port, '/', { method, headers });
-      if (status === 304) expectUnchanged(answer);
-      else expect([answer.status, answer.text]).toEqual([200, method === 'GET' ? 'the whole body' : '']);
-      if (etag !== undefined) expect(answer.headers.etag).toBe(etag);
+      const body = status === 200 && method === 'GET' ? 'the whole body' : '';
+      expect([answer.status, answer.text]).toEqual([status, body]);
+      expect(status === 200 || isUnchanged(answer)).toBe(true);
+      expect(answer.headers.etag).toBe(etag ?? answer.headers.etag);
     }
     const whole = await ask(port, '/');
     expect([verdict(whole), whole.text, runs()]).toEqual([HIT, 'the whole body', 1]);
@@ -119,12 +120,12 @@ describe.each(PLACES)('conditional requests on %s', (place) => {
       handler(res);
     });
     const cold = await ask(port, '/', { headers: { 'If-None-Match': '"a"' } });
-    expectUnchanged(cold);
+    expect(isUnchanged(cold)).toBe(true);
     expect(verdict(cold)).toBe(STORED);
     const warm = await ask(port, '/');
     expect([warm.status, verdict(warm), runs()]).toEqual([200, HIT, 1]);
     expect(warm.text).toMatch(/whole.*body/);
-    expectUnchanged(await ask(port, '/', { headers: { 'If-None-Match': '"a"' } }));
+    expect(isUnchanged(await ask(port, '/', { headers: { 'If-None-Match': '"a"' } }))).toBe(true);
   });
 
   it('give a response without ETag one of its own', async () => {
@@ -132,13 +133,13 @@ describe.each(PLACES)('conditional requests on %s', (place) => {
     expect((await ask(port, '/')).headers.etag).toBeUndefined();
     const { etag = '' } = (await ask(port, '/')).headers;
     expect(etag).toMatch(/^W\/".+"$/);
-    expectUnchanged(await ask(port, '/', { headers: { 'If-None-Match': etag } }));
+    expect(isUnchanged(await ask(port, '/', { headers: { 'If-None-Match': etag } }))).toBe(true);
   });
 
   it('on a cold HEAD are answered 304 and store nothing', async () => {
     const { port, runs } = await application(place, (res) => void res.set('ETag', '"a"').send('body'));
     const headers = { 'If-None-Match': '"a"' };
-    expectUnchanged(await ask(port, '/', { method: 'HEAD', headers }));
+    expect(isUnchanged(await ask(port, '/', { method: 'HEAD', headers }))).toBe(true);
     expect((await ask(port, '/')).text).toBe('body');
     expect(runs()).toBe(2);
   });

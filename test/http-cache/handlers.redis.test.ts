@@ -95,8 +95,8 @@ const STYLES: readonly Style[] = [
   },
   { name: '204', handler: (res) => void res.status(204).end() },
   { name: '203', handler: (res) => void res.status(203).send('x') },
-  { name: '301', handler: (res) => void res.redirect(301, '/elsewhere') },
-  { name: '308', handler: (res) => void res.redirect(308, '/elsewhere') },
+  { name: '301', handler: (res) => res.redirect(301, '/elsewhere') },
+  { name: '308', handler: (res) => res.redirect(308, '/elsewhere') },
   { name: 'sendStatus', handler: (res) => void res.sendStatus(200) },
   {
     name: '410 with its own lifetime',
@@ -143,11 +143,10 @@ describe.each(PLACES)('handlers on %s', (place) => {
     expect(essence(miss, false)).toEqual(essence(plain, false));
     expect(essence(hit, plain.headers.etag === undefined)).toEqual(essence(plain, false));
     expect(hit.headers['content-length']).toBe(plain.status === 204 ? undefined : String(plain.body.length));
-    expect(hit.headers.age).toBe('0');
+    expect(hit.headers.age).toMatch(/^[01]$/);
     const head = await ask(port, '/cached', { method: 'HEAD' });
-    expect(head.lines.filter((line) => !line.startsWith('Date'))).toEqual(
-      hit.lines.filter((line) => !line.startsWith('Date')),
-    );
+    const isTimeless = (line: string): boolean => !/^(?:Date|Age|Cache-Status):/.test(line);
+    expect(head.lines.filter(isTimeless)).toEqual(hit.lines.filter(isTimeless));
     expect(head.body).toHaveLength(0);
   });
 

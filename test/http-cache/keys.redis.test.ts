@@ -299,3 +299,28 @@ describe('attacks on the key', () => {
     expect((await ask(port, '/a', header('Authorization', 'Bearer bob'))).text).toContain('Bearer bob');
   });
 });
+
+describe('web cache deception', () => {
+  it('a path that looks like a file is cached no more than its route says', async () => {
+    const suite = openSuite('memory');
+    const app = express();
+    app.get(/^\/assets/, suite.cache({ ttl: '1m' }), (_req, res) => void res.send('asset'));
+    app.get(/^\/account/, (req, res) => void res.send(`account of ${req.get('X-User')}`));
+    const port = await listen(app);
+    expect((await ask(port, '/account/style.css', header('X-User', 'ann'))).text).toBe('account of ann');
+    expect((await ask(port, '/account/style.css', header('X-User', 'bob'))).text).toBe('account of bob');
+    expect(suite.stats().cache.stores).toBe(0);
+  });
+
+  it('a 404 that nobody handled is not stored, whatever ttl the router has', async () => {
+    const suite = openSuite('memory');
+    const app = express();
+    app.use(suite.cache({ ttl: '1m' }));
+    let isPublished = false;
+    app.get('/post', (_req, res, next) => (isPublished ? void res.send('post') : next()));
+    const port = await listen(app);
+    expect((await ask(port, '/post')).status).toBe(404);
+    isPublished = true;
+    expect((await ask(port, '/post')).text).toBe('post');
+  });
+});

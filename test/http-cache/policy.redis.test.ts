@@ -186,8 +186,8 @@ async function outcome(place: Place, row: Row): Promise<{ verdicts: string[]; ru
   for (let i = 0; i < 3; i++) {
     const answer = await ask(port, '/', row.ask);
     verdicts.push(verdict(answer));
-    if (row.status === undefined) expect(answer.text).toBe('body');
-    else expect(answer.status).toBe(row.status);
+    const isBodiless = row.status === 304;
+    expect([answer.status, answer.text]).toEqual([row.status ?? 200, isBodiless ? '' : 'body']);
   }
   return { verdicts, runs };
 }
@@ -244,10 +244,9 @@ describe('what is never replayed', () => {
     expect(hit.headers.age).toBe('0');
     expect(new Date(hit.headers.date ?? 0).getTime()).toBeGreaterThan(Date.now() - 10_000);
     const names = Object.keys(hit.headers);
-    for (const name of Object.keys(NEVER).map((known) => known.toLowerCase())) {
-      if (!['age', 'date', 'cache-status', 'connection', 'keep-alive'].includes(name))
-        expect(names).not.toContain(name);
-    }
+    const written = new Set(['age', 'date', 'cache-status', 'connection', 'keep-alive']);
+    const never = Object.keys(NEVER).map((name) => name.toLowerCase());
+    expect(never.filter((name) => !written.has(name) && names.includes(name))).toEqual([]);
   });
 });
 
@@ -298,7 +297,7 @@ describe('sendFile, which writes "public, max-age=0" by itself', () => {
 describe('an error after the headers were prepared', () => {
   it.each([
     ['end', (res: Response) => res.end(12_345 as never)],
-    ['write', (res: Response) => res.write({} as never)],
+    ['write', (res: Response) => res.write({})],
     ['writeHead', (res: Response) => res.writeHead(200, 'no\nreason')],
   ])('in %s is not stored as the 200 that was meant', async (_name, fail) => {
     let runs = 0;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Request } from 'express';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { parseCacheControl, secondsOf } from '../../src/http-cache/cache-control.ts';
 import { toCacheConfig } from '../../src/http-cache/options.ts';
 import { requestKey } from '../../src/http-cache/request-key.ts';
@@ -36,7 +36,11 @@ const spelled = fc
   )
   .map(([name, caps, tail]) => ({
     name,
-    text: [...name].map((letter, i) => (caps[i] === true ? letter.toUpperCase() : letter)).join('') + tail,
+    text:
+      name
+        .split('')
+        .map((letter, i) => (caps[i] === true ? letter.toUpperCase() : letter))
+        .join('') + tail,
   }));
 
 describe('the Cache-Control parser', () => {
@@ -173,7 +177,7 @@ function addressOf(
     baseUrl: '',
     url,
     app: { get: () => undefined },
-    socket: {},
+    socket: { encrypted: protocol === 'https' },
   } as unknown as Request;
   const key = requestKey(req, config, user);
   return names === undefined ? key.address : key.variant(names);

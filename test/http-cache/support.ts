@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import http, { type IncomingHttpHeaders, type RequestListener } from 'node:http';
-import net, { type AddressInfo } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach } from '@jest/globals';
 import type { Cluster, Redis } from 'ioredis';
 import { createSuite, type Suite, type SuiteOptions } from '../../src/index.ts';
@@ -106,17 +106,6 @@ export async function ask(
 
 function linesOf(raw: readonly string[]): string[] {
   return Array.from({ length: raw.length / 2 }, (_, i) => `${raw[2 * i]}: ${raw[2 * i + 1]}`);
-}
-
-/** Sends bytes as they are and resolves all that comes back until the server closes the connection. */
-export async function sendRaw(port: number, bytes: string): Promise<string> {
-  const socket = net.connect(port, '127.0.0.1');
-  socket.write(bytes, 'latin1');
-  let received = '';
-  socket.on('data', (chunk) => (received += chunk.toString('latin1')));
-  socket.on('error', () => undefined);
-  await new Promise((resolve) => socket.once('close', resolve));
-  return received;
 }
 
 /** What the cache says it did. */

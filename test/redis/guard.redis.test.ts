@@ -182,6 +182,15 @@ describe('a guarded call', () => {
     expect((await get()).error).toBeUndefined();
   });
 
+  it('takes a refused probe for an answer as well', async () => {
+    await client.acl('SETUSER', 'limited', 'on', 'nopass', '~*', '+@all', '-eval');
+    const limited = await connected({ username: 'limited', password: 'any' });
+    g = guarded(limited);
+    await Promise.all(times(5, () => g.call('a', () => Promise.reject(new Error('Connection is closed.')))));
+    await until('recovery', () => g.incidents.length === 2);
+    expect((await g.call('a', () => limited.get('a'))).error).toBeUndefined();
+  });
+
   it('opens when more than half of many calls fail, if never five in a row', async () => {
     const fail = (): Promise<Outcome> => g.call('a', () => Promise.reject(new Error('Connection is closed.')));
     for (let i = 0; i < 8; i++) {

@@ -1,6 +1,7 @@
 import { EventBus } from '../../src/core/events.ts';
 import { type RedisError, TimeoutError } from '../../src/core/errors.ts';
 import type { RedisClient } from '../../src/redis/client.ts';
+import { createTurn } from '../../src/redis/turn.ts';
 import { createGuard, type Guard } from '../../src/redis/guard.ts';
 
 /** What a guarded call came to. */
@@ -26,7 +27,7 @@ export function guarded(client: RedisClient, { deadlineMs = 100, maxInFlight = 1
   const incidents: string[] = [];
   events.on('redis:degraded', ({ node }) => incidents.push(`degraded ${node}`));
   events.on('redis:recovered', ({ node }) => incidents.push(`recovered ${node}`));
-  const guard = createGuard({ client, events, deadlineMs, maxInFlight });
+  const guard = createGuard({ client, turn: createTurn(client), events, deadlineMs, maxInFlight });
   return {
     guard,
     incidents,

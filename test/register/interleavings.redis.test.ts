@@ -29,14 +29,16 @@ describe('random interleavings on a server that loses data and connections', () 
     const report = await run({ seed, maxStalenessMs: 0 });
     expect({ seed, violations: report.violations }).toEqual({ seed, violations: [] });
     expect(Math.min(report.hits, report.misses, report.invalidations)).toBeGreaterThan(20);
-  });
+    expect(report.mishaps).toBeGreaterThan(5);
+  }, 30_000);
 
   it('serve nothing that was invalidated longer before than the bound', async () => {
     const seed = seedOf();
     const report = await run({ seed, maxStalenessMs: 30 });
     expect({ seed, violations: report.violations }).toEqual({ seed, violations: [] });
     expect(Math.min(report.hits, report.misses, report.invalidations)).toBeGreaterThan(20);
-  });
+    expect(report.mishaps).toBeGreaterThan(5);
+  }, 30_000);
 
   it('show a store that takes its stamps late', async () => {
     const seed = seedOf();

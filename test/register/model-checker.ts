@@ -347,7 +347,7 @@ function isValid(mirror: Mirror, entry: StoredEntry, mutant: Mutant | undefined)
 /** Loads the register if need be and asks once more; what was got stays got. */
 function again(state: State, i: number, read: Asking): Step {
   const loaded = state.mirrors[read.process] === undefined ? loadMirror(state, read.process) : state;
-  const { page, ...rest } = read;
+  const { page: _, ...rest } = read;
   return ['again', { ...loaded, reads: loaded.reads.with(i, { ...rest, ...questionOf(loaded, read.process) }) }];
 }
 

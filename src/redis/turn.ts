@@ -1,0 +1,81 @@
+import type { Duplex } from 'node:stream';
+import { startDeadline } from '../core/deadline.ts';
+import { isCluster, type RedisClient } from './client.ts';
+
+/** One turn of the event loop, in which what is sent to Redis leaves in one write. */
+export interface Turn {
+  /** Something is about to be sent. */
+  begin(): void;
+  /** Runs a task when everything of this turn has been sent, in the same write. */
+  atEnd(task: () => void): void;
+}
+
+/**
+ * Gathers the commands of a turn: the socket of a single server is corked at the first of them and uncorked when pending input has been handled. That keeps the
+ * latency of a round trip and saves a system call per command, here and in Redis. Cluster sends as ioredis does: its sockets are one per node.
+ */
+export function createTurn(client: RedisClient): Turn {
+  let tasks: (() => void)[] = [];
+  let hasBegun = false;
+
+  function begin(): void {
+    if (hasBegun) return;
+    hasBegun = true;
+    const socket = socketOf(client);
+    socket?.cork();
+    setImmediate(() => {
+      hasBegun = false;
+      const due = tasks;
+      tasks = [];
+      try {
+        for (const task of due) task();
+      } finally {
+        socket?.uncork();
+      }
+    });
+  }
+
+  return {
+    begin,
+    atEnd(task) {
+      begin();
+      tasks.push(task);
+    },
+  };
+}
+
+/** ioredis has had this property for ever, but does not document it: without it everything works as well. */
+function socketOf(client: RedisClient): Pick<Duplex, 'cork' | 'uncork'> | undefined {
+  if (isCluster(client)) return undefined;
+  const { stream }: { stream?: Partial<Duplex> } = client;
+  return typeof stream?.cork === 'function' && typeof stream.uncork === 'function' ? (stream as Duplex) : undefined;
+}
+
+/** Deadlines of calls: one timer for all that are sent in one turn, counted from when they leave. */
+export interface TurnDeadlines {
+  /** Calls `expire` when the deadline has passed, unless the returned function is called first. */
+  add(expire: () => void): () => void;
+}
+
+/** Creates the deadlines of one connection. */
+export function createTurnDeadlines(turn: Turn, deadlineMs: number): TurnDeadlines {
+  let current: Set<() => void> | undefined;
+
+  function begin(): Set<() => void> {
+    const waiting = new Set<() => void>();
+    turn.atEnd(() => {
+      current = undefined;
+      if (waiting.size > 0) startDeadline(deadlineMs, () => waiting.forEach((expire) => expire()));
+    });
+    return waiting;
+  }
+
+  return {
+    add(expire) {
+      current ??= begin();
+      const waiting = current;
+      waiting.add(expire);
+      return () => waiting.delete(expire);
+    },
+  };
+}

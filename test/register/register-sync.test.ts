@@ -1,0 +1,153 @@
+import { describe, expect, it } from '@jest/globals';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
+import { toRegisterPage } from '../../src/register/register-reply.ts';
+import { createRegisterSync, type RegisterSync } from '../../src/register/register-sync.ts';
+import { bumpModel, rangeModel, type RegisterModel } from './register-model.ts';
+
+interface Server {
+  readonly asked: string[];
+  isDown: boolean;
+  latencyMs: number;
+  register: RegisterModel;
+  bump(members: readonly string[], minClock?: number, floor?: number): ReturnType<typeof bumpModel>['reply'];
+}
+
+/** A register in this process, and a mirror kept in step with it. */
+function open(maxStalenessMs = 0, cap = 1_000): { server: Server; sync: RegisterSync } {
+  let generation = 1;
+  const server: Server = {
+    asked: [],
+    isDown: false,
+    latencyMs: 0,
+    register: new Map(),
+    bump(members, minClock = 0, raiseFloorTo = 0) {
+      const args = { newGeneration: generation++, minClock, raiseFloorTo, retentionUs: 1e15, cap, members, now: 1 };
+      const { after, reply } = bumpModel(server.register, args);
+      server.register = after;
+      return reply;
+    },
+  };
+  async function answer<T>(what: string, ask: () => T): Promise<T | undefined> {
+    server.asked.push(what);
+    const reply = server.isDown ? undefined : ask();
+    if (server.latencyMs > 0) await sleep(server.latencyMs);
+    return reply;
+  }
+  const reads = {
+    page: (from: number | '-inf', limit: number) =>
+      answer('page', () => toRegisterPage(rangeModel(server.register, from === '-inf' ? -Infinity : from, limit))),
+    bump: (members: readonly string[], minClock: number, floor: number) =>
+      answer('bump', () => server.bump(members, minClock, floor)),
+  };
+  const atEndOfTurn = (task: () => void): void => void setImmediate(task);
+  const sync = createRegisterSync({ reads, maxStalenessMs, deadlineMs: 50, atEndOfTurn, onSynced: () => undefined });
+  return { server, sync };
+}
+
+describe('keeping the mirror in step', () => {
+  it('asks nothing before the first read, then opens the register, reads it, and asks once more', async () => {
+    const { server, sync } = open();
+    expect(sync.mirror).toBeUndefined();
+    expect(await sync.refresh()).toBe(true);
+    expect(server.asked).toEqual(['bump', 'page', 'page']);
+    server.asked.length = 0;
+    expect(await sync.refresh()).toBe(true);
+    expect(server.asked).toEqual(['page']);
+  });
+
+  it('shares one question among the reads of a turn, sent after them, and none with later reads', async () => {
+    const { server, sync } = open();
+    await sync.refresh();
+    server.asked.length = 0;
+    const first = sync.refresh();
+    expect(sync.refresh()).toBe(first);
+    expect(server.asked).toEqual([]);
+    await nextTurn();
+    const later = sync.refresh();
+    expect(later).not.toBe(first);
+    await Promise.all([first, later]);
+    expect(server.asked).toEqual(['page', 'page']);
+  });
+
+  it('says false when nothing answers, and asks anew each time', async () => {
+    for (const maxStalenessMs of [0, 60_000]) {
+      const { server, sync } = open(maxStalenessMs);
+      server.isDown = true;
+      expect(await sync.refresh()).toBe(false);
+      server.isDown = false;
+      expect(await sync.refresh()).toBe(true);
+      server.isDown = true;
+      sync.distrust();
+      expect(await sync.refresh()).toBe(false);
+      server.isDown = false;
+      expect(await sync.refresh()).toBe(true);
+    }
+  });
+
+  it('says false at the deadline, and uses what comes later', async () => {
+    const { server, sync } = open(60_000);
+    server.latencyMs = 30;
+    expect(await sync.refresh()).toBe(false); // Three answers take longer than the deadline.
+    await sleep(80);
+    expect(sync.refresh()).toBe(true);
+  });
+
+  it('does not rely on an answer from before it had doubts', async () => {
+    const { server, sync } = open(60_000);
+    await sync.refresh();
+    server.latencyMs = 20;
+    sync.tell(Infinity);
+    const before = sync.refresh(); // On its way while the connection breaks.
+    await nextTurn();
+    await nextTurn();
+    sync.distrust();
+    const after = sync.refresh();
+    server.latencyMs = 0;
+    expect(await before).toBe(true);
+    expect(await after).toBe(true);
+    expect(server.asked.filter((what) => what === 'bump')).toHaveLength(2); // It loaded the register again.
+  });
+
+  it('applies what this process wrote itself without asking', async () => {
+    const { server, sync } = open(60_000);
+    await sync.refresh();
+    sync.applyOwn(['hta'], server.bump(['hta']));
+    expect(sync.refresh()).toBe(true);
+    expect(sync.mirror?.members().has('hta')).toBe(true);
+    expect(sync.mirror?.syncedClock).toBe(sync.mirror?.newestClock);
+    server.bump(['htb']);
+    sync.applyOwn(['htc'], server.bump(['htc']));
+    expect([...(sync.mirror?.members().keys() ?? [])]).toEqual(['hta', 'htc']); // Of `b` it does not know yet,
+    sync.tell(Infinity);
+    await sync.refresh();
+    expect([...(sync.mirror?.members().keys() ?? [])].toSorted()).toEqual(['hta', 'htb', 'htc']); // and it asks from before `b`.
+  });
+
+  it('loads again when its own write shows another register, or an older clock', async () => {
+    const { server, sync } = open(60_000);
+    await sync.refresh();
+    const old = sync.mirror?.generation;
+    server.register = new Map();
+    sync.applyOwn(['hta'], server.bump(['hta']));
+    expect(sync.refresh()).not.toBe(true);
+    await sync.refresh();
+    expect(sync.mirror?.generation).not.toBe(old);
+    const copy = server.register;
+    sync.applyOwn(['htb'], server.bump(['htb']));
+    server.register = copy;
+    sync.applyOwn(['htc'], server.bump(['htc'])); // From a clock below the one that is known.
+    expect(await sync.refresh()).toBe(true);
+    expect([...(sync.mirror?.members().keys() ?? [])].toSorted()).toEqual(['hta', 'htb', 'htc']);
+    expect(server.register.has('htb')).toBe(true);
+  });
+
+  it('keeps no more records than the register does', async () => {
+    const { server, sync } = open(0, 50);
+    for (let i = 0; i < 500; i++) {
+      server.bump([`ht${i}`]);
+      await sync.refresh();
+      expect(sync.mirror?.members().size).toBeLessThanOrEqual(50 + 1);
+    }
+    expect(sync.mirror?.floor).toBeGreaterThan(0);
+  });
+});
