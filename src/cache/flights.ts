@@ -8,28 +8,35 @@ export interface Flight<Outcome> {
   readonly outcome: Promise<Outcome>;
 }
 
+/** When a computation began, and what is known to invalidate it. */
+export interface FlightOrigin {
+  readonly stamp: Stamp;
+  readonly version?: string | undefined;
+  readonly known: Dependencies;
+}
+
 /** Computations under way, one per address. */
 export interface Flights<Outcome> {
   /**
    * The flight that a caller may join whose lookup has just been verified; `undefined` when there is none, or when what it computes was invalidated after it
-   * began. What becomes known only at its end (tags) the caller judges then.
+   * began; or put or removed, if the caller has just asked for the `version`. What becomes known only at its end (tags) the caller judges then.
    */
-  find(address: string): Flight<Outcome> | undefined;
+  find(address: string, version?: string): Flight<Outcome> | undefined;
   /** Registers a flight. It takes the place of one that nobody may join any more. */
-  begin(address: string, stamp: Stamp, known: Dependencies, outcome: Promise<Outcome>): void;
+  begin(address: string, origin: FlightOrigin, outcome: Promise<Outcome>): void;
 }
 
 /** Creates an empty table of flights. */
 export function createFlights<Outcome>(register: Register): Flights<Outcome> {
-  const flights = new Map<string, Flight<Outcome> & { stamp: Stamp; known: Dependencies }>();
+  const flights = new Map<string, Flight<Outcome> & FlightOrigin>();
   return {
-    find(address) {
+    find(address, version) {
       const flight = flights.get(address);
-      if (flight === undefined) return undefined;
+      if (flight === undefined || flight.version !== version) return undefined;
       return register.judge(flight.stamp, () => flight.known) === 'dead' ? undefined : flight;
     },
-    begin(address, stamp, known, outcome) {
-      const flight = { stamp, known, outcome };
+    begin(address, origin, outcome) {
+      const flight = { ...origin, outcome };
       flights.set(address, flight);
       const end = (): void => {
         if (flights.get(address) === flight) flights.delete(address);

@@ -1,7 +1,7 @@
 import type { Verdict } from '../register/mirror.ts';
 import type { Register } from '../register/register.ts';
 import { dependenciesOf, type Entry, type EntryDraft } from './entry.ts';
-import type { Found } from './store.ts';
+import { type Found, MAX_COMPUTE_MS } from './store.ts';
 
 /** Judges a stored entry: by the register, then by its age. */
 export function toFound(entry: Entry, register: Register): Found | undefined {
@@ -21,6 +21,8 @@ function verdictOf(entry: Entry, register: Register): Verdict {
 }
 
 /** Whether it is worth storing what was computed: false when it was invalidated meanwhile. Storing it would do no harm. */
-export function isWorthStoring(draft: EntryDraft, register: Register): boolean {
+export function isWorthStoring(draft: EntryDraft, register: Register, version?: string): boolean {
+  if (draft.freshMs + draft.staleMs < 1) return false;
+  if (version !== undefined && draft.computeMs > MAX_COMPUTE_MS) return false;
   return register.judge(draft.stamp, () => draft) !== 'dead';
 }

@@ -14,9 +14,15 @@ export interface ReadThrough<T> {
   toDraft(value: T, stamp: Stamp, computeMs: number): EntryDraft | undefined;
   /** The value of a stored body; `undefined` when it cannot be read, which counts as a miss. */
   fromBody(body: Buffer): T | undefined;
-  write(draft: EntryDraft): Promise<boolean>;
+  write(draft: EntryDraft, version: string): Promise<boolean>;
   onServed(found: Found): void;
   onMissed(isAvailable: boolean): void;
+}
+
+/** The moment a load begins. */
+interface Origin {
+  readonly stamp: Stamp;
+  readonly version: string;
 }
 
 interface Loaded {
@@ -34,19 +40,32 @@ const MAX_JOINS = 3;
 export function createReadThrough(store: CacheStore): <T>(request: ReadThrough<T>) => Promise<T> {
   const flights = createFlights<Loaded | undefined>(store.register);
 
-  async function lead<T>(request: ReadThrough<T>, stamp: Stamp): Promise<Loaded> {
+  async function lead<T>(request: ReadThrough<T>, origin: Origin): Promise<Loaded> {
     const startedAt = performance.now();
     const value = await request.load();
-    const draft = value === undefined ? undefined : request.toDraft(value, stamp, performance.now() - startedAt);
-    if (draft !== undefined) void request.write(draft); // Never rejects, and nobody needs to wait for it.
+    const draft = value === undefined ? undefined : request.toDraft(value, origin.stamp, performance.now() - startedAt);
+    if (draft !== undefined) void request.write(draft, origin.version); // Never rejects, and nobody needs to wait for it.
     return { value, draft };
   }
 
-  function begin<T>(request: ReadThrough<T>, stamp: Stamp): Promise<Loaded> {
-    const outcome = lead(request, stamp);
+  function begin<T>(request: ReadThrough<T>, origin: Origin): Promise<Loaded> {
+    const outcome = lead(request, origin);
     const shared = expireAfter<Loaded | undefined>(MAX_SHARED_MS, outcome, undefined);
-    flights.begin(request.address, stamp, request.dependencies, shared);
+    flights.begin(request.address, { ...origin, known: request.dependencies }, shared);
     return outcome;
+  }
+
+  /** Where a load begins now; `undefined` when the store cannot be relied on. */
+  async function originOf(address: string, stamp: Stamp | undefined): Promise<Origin | undefined> {
+    const version = stamp === undefined ? undefined : await store.version(address);
+    return stamp === undefined || version === undefined ? undefined : { stamp, version };
+  }
+
+  /** Reloads what was served stale, once at a time. The caller has its value; where it fails the next caller tries again. */
+  async function refreshBehind<T>(request: ReadThrough<T>, stamp: Stamp | undefined): Promise<void> {
+    const origin = await originOf(request.address, stamp);
+    if (origin === undefined || flights.find(request.address, origin.version) !== undefined) return;
+    await begin(request, origin).catch(() => undefined);
   }
 
   return async function readThrough<T>(request: ReadThrough<T>): Promise<T> {
@@ -55,16 +74,15 @@ export function createReadThrough(store: CacheStore): <T>(request: ReadThrough<T
       const stored = found && request.fromBody(found.entry.body);
       if (found !== undefined && stored !== undefined) {
         request.onServed(found);
-        if (found.state === 'stale' && stamp !== undefined && flights.find(request.address) === undefined) {
-          begin(request, stamp).catch(() => undefined); // The caller has its value; the next one tries again.
-        }
+        if (found.state === 'stale') void refreshBehind(request, stamp);
         return stored;
       }
-      const flight = stamp === undefined || joins >= MAX_JOINS ? undefined : flights.find(request.address);
+      const origin = await originOf(request.address, stamp);
+      const flight = origin && joins < MAX_JOINS ? flights.find(request.address, origin.version) : undefined;
       if (flight === undefined) {
-        request.onMissed(stamp !== undefined);
-        if (stamp === undefined) return request.load();
-        return (await begin(request, stamp)).value as T;
+        request.onMissed(origin !== undefined);
+        if (origin === undefined) return request.load();
+        return (await begin(request, origin)).value as T;
       }
       const loaded = await flight.outcome;
       if (loaded === undefined) return request.load();

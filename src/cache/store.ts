@@ -32,8 +32,30 @@ export interface CacheStore {
   readonly deadlineMs: number;
   /** Looks up the entry at an address. */
   read(address: string): Lookup | Promise<Lookup>;
-  /** Stores an entry at an address for as long as it may be fresh or stale. Resolves false when it was not stored. Never rejects. */
-  write(address: string, draft: EntryDraft): Promise<boolean>;
-  /** Drops the entry at an address to free its memory; what makes it invalid is the register's. Never rejects. */
-  drop(address: string): Promise<void>;
+  /**
+   * Stores a computed entry at an address for as long as it may be fresh or stale; with a `version` only if nothing was put or removed there since that was asked
+   * for. Resolves false when it was not stored. Never rejects.
+   */
+  write(address: string, draft: EntryDraft, version?: string): Promise<boolean>;
+  /**
+   * Names the latest `put` or `remove` at an address. A computation asks before it begins and hands it to `write`. `undefined`: the store is away. Never rejects.
+   */
+  version(address: string): Promise<string | undefined>;
+  /**
+   * Stores what is so, whatever is being computed. Computations that asked for their version before will not replace it. Resolves false when it was not
+   * stored; the former entry may then still be there. Never rejects.
+   */
+  put(address: string, draft: EntryDraft): Promise<boolean>;
+  /**
+   * Removes the entry at an address, and those that are being computed for it.
+   *
+   * @throws {RedisError} When that could not be confirmed.
+   */
+  remove(address: string): Promise<void>;
 }
+
+/** How long `put` and `remove` are remembered. */
+export const TOMBSTONE_MS = 180_000;
+
+/** A computation that took longer is not stored where it matters what was put or removed meanwhile: that may have been forgotten. */
+export const MAX_COMPUTE_MS = 120_000;

@@ -46,7 +46,8 @@ export interface DataCache {
   delete(key: string): Promise<void>;
   /**
    * The value; loaded and stored when there is none. Callers that miss at the same time share one load, unless something it depends on was invalidated after it
-   * began. A softly purged value is returned and reloaded behind. Errors of `load` pass through and nothing is stored; `undefined` is not stored either.
+   * began. A softly purged value is returned and reloaded behind. Errors of `load` pass through and nothing is stored; `undefined` is not stored either,
+   * nor what took longer than two minutes to load.
    */
   getOrSet<T>(key: string, load: () => T | Promise<T>, options?: DataEntryOptions): Promise<T>;
 }
@@ -81,8 +82,8 @@ export function createData({ store, dataStatistics, events }: Backend, defaultTt
     };
   }
 
-  async function keep(address: string, draft: EntryDraft, key: string): Promise<boolean> {
-    const isStored = await store.write(address, draft);
+  async function counted(write: Promise<boolean>, key: string): Promise<boolean> {
+    const isStored = await write;
     if (isStored) {
       count('stores');
       events.tell('cache:store', { route: 'data', key });
@@ -116,15 +117,19 @@ export function createData({ store, dataStatistics, events }: Backend, defaultTt
       const plan = planOf(key, options);
       const json = toJson(value);
       if (json === undefined) throw new TypeError(`"${key}": the value has no JSON form.`);
-      const stamp = await register.invalidate([keyPurge('d', key)]).catch(() => undefined); // Told as cache:error by the guard.
-      if (stamp === undefined) return false;
-      // Where nothing was read yet, or nothing since Redis lost its data, the register is not known here.
-      if (register.judge(stamp, () => plan) === 'dead') await register.refresh();
-      return keep(address, draftOf(plan, json, stamp, 0), key);
+      const stamp = (await register.refresh()) ? register.stamp() : undefined;
+      const isStored = stamp !== undefined && (await counted(store.put(address, draftOf(plan, json, stamp, 0)), key));
+      if (!isStored) register.owe([keyPurge('d', key)]); // The former value must not outlive it.
+      return isStored;
     },
     async delete(key) {
       const address = addressOf(key);
-      await Promise.all([register.invalidate([keyPurge('d', key)]), store.drop(address)]);
+      try {
+        await store.remove(address);
+      } catch (error) {
+        register.owe([keyPurge('d', key)]);
+        throw error;
+      }
     },
     async getOrSet<T>(key: string, load: () => T | Promise<T>, options: DataEntryOptions = {}) {
       const address = addressOf(key);
@@ -138,7 +143,7 @@ export function createData({ store, dataStatistics, events }: Backend, defaultTt
           return json === undefined ? undefined : draftOf(plan, json, stamp, computeMs);
         },
         fromBody: (body) => fromJson(body) as T | undefined,
-        write: (draft) => keep(address, draft, key),
+        write: (draft, version) => counted(store.write(address, draft, version), key),
         onServed: (found) => served(found, key),
         onMissed: (isAvailable) => missed(key, isAvailable),
       });

@@ -87,18 +87,19 @@ export function tapResponse(res: ServerResponse, tap: ResponseTap): void {
   });
 }
 
-type HeadersArgument = OutgoingHttpHeaders | readonly (string | number | readonly string[])[] | undefined;
+type HeaderValue = string | number | readonly string[];
+type HeadersArgument = OutgoingHttpHeaders | readonly HeaderValue[] | undefined;
 
 function setHeaders(res: ServerResponse, headers: HeadersArgument): void {
   if (headers === undefined) return;
-  const given: readonly (readonly [string, unknown])[] = Array.isArray(headers)
-    ? pairsOf(headers as readonly unknown[])
+  const given: readonly (readonly [string, HeaderValue | undefined])[] = Array.isArray(headers)
+    ? pairsOf(headers as readonly HeaderValue[])
     : Object.entries(headers);
   const byName = new Map<string, { name: string; values: string[] }>();
   for (const [name, value] of given) {
     if (value === undefined) continue;
     const known = byName.get(name.toLowerCase()) ?? { name, values: [] };
-    known.values.push(...(Array.isArray(value) ? value.map(String) : [String(value)]));
+    known.values.push(...(typeof value === 'object' ? value.map(String) : [String(value)]));
     byName.set(name.toLowerCase(), known);
   }
   for (const { name, values } of byName.values()) {
@@ -107,8 +108,8 @@ function setHeaders(res: ServerResponse, headers: HeadersArgument): void {
 }
 
 /** A list of headers is flat (`[name, value, name, value]`) or one of pairs. */
-function pairsOf(list: readonly unknown[]): [string, unknown][] {
-  if (Array.isArray(list[0])) return list as [string, unknown][];
+function pairsOf(list: readonly HeaderValue[]): (readonly [string, HeaderValue | undefined])[] {
+  if (Array.isArray(list[0])) return list as unknown as [string, HeaderValue][];
   return Array.from({ length: Math.floor(list.length / 2) }, (_, i) => [String(list[2 * i]), list[2 * i + 1]]);
 }
 

@@ -35,7 +35,7 @@ const FIELDS = ['tags', 'match', 'urls', 'keys', 'prefix', 'pattern', 'all', 'mo
 export function toPurges(what: Invalidation): Purge[] {
   const fields = toFields(what);
   const { mode = 'hard' } = fields;
-  if (mode !== 'hard' && mode !== 'soft') throw new TypeError("invalidate: mode is 'hard' or 'soft'.");
+  if (!['hard', 'soft'].includes(mode)) throw new TypeError("invalidate: mode is 'hard' or 'soft'.");
   const purge = (kind: Purge['kind'], value: string): Purge => ({ mode, kind, value });
   return [
     ...tagPurges(fields, purge),
@@ -61,12 +61,12 @@ function toFields(what: Invalidation): InvalidationFields {
   if (given.every(([name]) => name === 'match' || name === 'mode')) {
     throw new TypeError(`invalidate: nothing is named. Give one of: ${FIELDS.join(', ')}.`);
   }
-  return fields as InvalidationFields;
+  return fields;
 }
 
 function tagPurges(fields: InvalidationFields, purge: (kind: Purge['kind'], value: string) => Purge): Purge[] {
   const { match = 'any' } = fields;
-  if (match !== 'any' && match !== 'all') throw new TypeError("invalidate: match is 'any' or 'all'.");
+  if (!['any', 'all'].includes(match)) throw new TypeError("invalidate: match is 'any' or 'all'.");
   const tags = manyTags(fields.tags ?? []);
   if (match === 'all' && tags.length > 1) return [purge('allTags', JSON.stringify(tags.toSorted()))];
   return tags.map((tag) => purge('tag', tag));
@@ -86,7 +86,7 @@ function textsOf(fields: InvalidationFields, name: 'urls' | 'keys'): readonly st
   if (!Array.isArray(texts) || !texts.every((text) => typeof text === 'string')) {
     throw new TypeError(`invalidate: ${name} must be an array of strings.`);
   }
-  return texts as readonly string[];
+  return texts;
 }
 
 function textOf(fields: InvalidationFields, name: 'prefix' | 'pattern'): string[] {

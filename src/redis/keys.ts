@@ -7,6 +7,10 @@ const MAX_KEY_BYTES = 512;
 export interface Keys {
   /** One cache entry: `P:e:{key}`. The braces put everything about one key into one Cluster slot. */
   entry(key: string): string;
+  /** Names the latest `put` or `remove` of a key, for computations that began before: `P:l:{key}`. */
+  tombstone(key: string): string;
+  /** Where a computed entry waits to be accepted: `P:f:{key}:<id>`. */
+  filled(key: string, id: string): string;
   /** The invalidation register: `P:reg`. */
   readonly register: string;
   /** Channel on which new register clocks are told: `P:news`. */
@@ -24,6 +28,8 @@ export function createKeys(prefix: string, keyPrefix = ''): Keys {
   }
   return {
     entry: (key) => `${prefix}:e:{${escapeKey(key)}}`,
+    tombstone: (key) => `${prefix}:l:{${escapeKey(key)}}`,
+    filled: (key, id) => `${prefix}:f:{${escapeKey(key)}}:${id}`,
     register: `${prefix}:reg`,
     news: `${keyPrefix}${prefix}:news`,
   };

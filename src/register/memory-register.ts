@@ -6,7 +6,8 @@ import { MAX_RECORDS, MAX_SCANNED_PURGES, type Register } from './register.ts';
 export function createMemoryRegister(maxRecords: number = MAX_RECORDS): Register {
   const mirror = createMirror(1);
   const started = Date.now() - performance.now();
-  return {
+  const register: Register = {
+    owe: (purges) => void register.invalidate(purges),
     refresh: () => true,
     judge: mirror.judge,
     stamp: () => ({ generation: mirror.generation, clock: mirror.syncedClock }),
@@ -23,4 +24,5 @@ export function createMemoryRegister(maxRecords: number = MAX_RECORDS): Register
     open: () => undefined,
     close: () => undefined,
   };
+  return register;
 }

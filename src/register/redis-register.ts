@@ -126,7 +126,13 @@ export function createRedisRegister({
     }, RETRY_INTERVAL_MS).unref();
   }
 
+  function owe(purges: readonly Purge[]): void {
+    unconfirmed.add(purges);
+    retryLater();
+  }
+
   return {
+    owe,
     refresh: sync.refresh,
     judge(stamp, describe) {
       if (unconfirmed.size > 0 && unconfirmed.hits(describe())) return 'dead';
@@ -140,8 +146,7 @@ export function createRedisRegister({
       try {
         return await write(purges);
       } catch (error) {
-        unconfirmed.add(purges);
-        retryLater();
+        owe(purges);
         throw error;
       }
     },

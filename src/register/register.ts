@@ -24,6 +24,8 @@ export interface Register {
    * @throws {RedisError} When that could not be confirmed. This process heeds them from then on and goes on trying to write them.
    */
   invalidate(purges: readonly Purge[]): Promise<Stamp>;
+  /** Heeds purges in this process from now on, and writes them as soon as that is possible. */
+  owe(purges: readonly Purge[]): void;
   /** The register's time in milliseconds since the epoch, the same for all processes. */
   now(): number;
   /** Someone uses it from now on: it may open what helps it. */

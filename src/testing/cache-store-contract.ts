@@ -76,12 +76,45 @@ function lookupContract({ describe, it }: TestRunner, { openStore }: CacheStoreA
       assert.equal((await store.read('a')).found?.entry.body.toString(), 'second');
     });
 
+    it('keeps what was put, whatever was being computed', async () => {
+      const store = await openStore();
+      const version = await store.version('a');
+      assert.notEqual(version, undefined);
+      const stamp = await compute(store, 'a');
+      const computed = draftOf(stamp, 'a', { body: Buffer.from('computed') });
+      assert.equal(await store.put('a', draftOf(stamp, 'a', { body: Buffer.from('put') })), true);
+      assert.equal(await store.write('a', computed, version), false);
+      assert.equal((await store.read('a')).found?.entry.body.toString(), 'put');
+      assert.equal(await store.write('a', computed, await store.version('a')), true);
+      assert.equal((await store.read('a')).found?.entry.body.toString(), 'computed');
+    });
+
+    it('refuses what was being computed while it was removed', async () => {
+      const store = await openStore();
+      const version = await store.version('a');
+      const stamp = await compute(store, 'a');
+      await keep(store, 'a');
+      await store.remove('a');
+      assert.equal(await store.write('a', draftOf(stamp, 'a'), version), false);
+      assert.equal(await show(store, 'a'), 'none');
+      assert.notEqual(await store.version('a'), version);
+      assert.equal(await store.version('b'), version);
+    });
+
+    it('refuses what took longer than puts and removals are remembered', async () => {
+      const store = await openStore();
+      const version = await store.version('a');
+      const draft = { ...draftOf(await compute(store, 'a'), 'a'), computeMs: 120_001 };
+      assert.equal(await store.write('a', draft, version), false);
+      assert.equal(await store.write('a', draft), true);
+    });
+
     it('drops what it is told to drop, and nothing else', async () => {
       const store = await openStore();
       await keep(store, 'a');
       await keep(store, 'b');
-      await store.drop('a');
-      await store.drop('never stored');
+      await store.remove('a');
+      await store.remove('never stored');
       assert.deepEqual([await show(store, 'a'), await show(store, 'b')], ['none', 'fresh']);
     });
 

@@ -23,7 +23,7 @@ export function sharingContract(
     it('finds nothing that the other dropped', async () => {
       const [one, other] = await openPair();
       await keep(one, 'a');
-      await other.drop('a');
+      await other.remove('a');
       assert.equal(await show(one, 'a'), 'none');
     });
 

@@ -98,14 +98,14 @@ describe('computations under way', () => {
     const store = openStore();
     const flights = createFlights<string>(store.register);
     const first = deferred<string>();
-    flights.begin('d:k', store.stamp(), { key: 'd:k', tags: ['a'] }, first.promise);
+    flights.begin('d:k', { stamp: store.stamp(), known: { key: 'd:k', tags: ['a'] } }, first.promise);
     expect(flights.find('d:k')?.outcome).toBe(first.promise);
     await store.register.invalidate([purge('soft')]);
     expect(flights.find('d:k')).toBeDefined(); // May be served as stale.
     await store.register.invalidate([purge()]);
     expect(flights.find('d:k')).toBeUndefined();
     const second = deferred<string>();
-    flights.begin('d:k', store.stamp(), { key: 'd:k', tags: ['a'] }, second.promise);
+    flights.begin('d:k', { stamp: store.stamp(), known: { key: 'd:k', tags: ['a'] } }, second.promise);
     first.resolve('old');
     await first.promise;
     expect(flights.find('d:k')?.outcome).toBe(second.promise); // The end of the first does not end the second.
@@ -124,11 +124,14 @@ function requestOf(store: CacheStore, load: () => unknown): ReadThrough<unknown>
     load,
     toDraft: (value, stamp) => (typeof value === 'string' ? draftOf(value, stamp) : undefined),
     fromBody: (body) => (body.toString() === 'unreadable' ? undefined : body.toString()),
-    write: (draft) => store.write('d:k', draft),
+    write: (draft, version) => store.write('d:k', draft, version),
     onServed: () => undefined,
     onMissed: (isAvailable) => missed.push(isAvailable),
   };
 }
+
+/** What can go on without Redis or a loader has gone on. */
+const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 describe('reading through', () => {
   it('loads once for callers that miss at the same time, and serves what was loaded after', async () => {
@@ -152,10 +155,10 @@ describe('reading through', () => {
     const request = requestOf(store, () => loads[begun++ as 0].promise);
     const first = readThrough(request);
     const joined = readThrough(request);
-    await Promise.resolve();
+    await settled();
     await store.register.invalidate([purge()]);
     const later = readThrough(request);
-    await Promise.resolve();
+    await settled();
     expect(begun).toBe(2);
     loads[0].resolve('old');
     expect(await first).toBe('old'); // It asked before the invalidation.

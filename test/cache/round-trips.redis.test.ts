@@ -124,7 +124,7 @@ describe('everything else', () => {
     expect(await commandsOf(() => store.write('d:k', { ...DRAFT, stamp }))).toEqual({ set: 1 });
     const { evalsha } = await commandsOf(() => purgeTags('x', 'y', 'z'));
     expect(evalsha).toBe(1);
-    expect(await commandsOf(() => store.drop('d:k'))).toEqual({ unlink: 1 });
+    expect(await commandsOf(() => store.remove('d:k'))).toEqual({ multi: 1, set: 1, unlink: 1, exec: 1 });
   });
 
   it('is an invalidation in one round trip', async () => {

@@ -300,6 +300,7 @@ describe.each(BACKENDS)('data cache on %s', (_name, connect) => {
         Array.from({ length: 20 }, () => suite.data.getOrSet('k', held.load, { tags: ['user'] })),
       );
       expect([...new Set(values)]).toEqual(['old']);
+      await sleep(20);
       expect(held.calls()).toBe(1);
       held.end('new');
       await sleep(20);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import express from 'express';
-import { cacheControl, type CacheOptions, ConfigError, httpCache } from '../../src/index.ts';
+import { cacheControl, ConfigError, httpCache } from '../../src/index.ts';
 import { uniquePrefix } from '../support/connections.ts';
 import { ask, HIT, listen, openSuite, STORED, until, verdict } from './support.ts';
 
@@ -28,7 +28,7 @@ describe('options', () => {
     ['jitter', -0.1],
     ['ttls', '5m'],
   ])('refuse %s: %j when the route is made, by name', (name, value) => {
-    const make = (): unknown => openSuite('memory').cache({ [name]: value } as CacheOptions);
+    const make = (): unknown => openSuite('memory').cache({ [name]: value });
     expect(make).toThrow(ConfigError);
     expect(make).toThrow(name);
   });

@@ -118,6 +118,20 @@ describe.each(EVERYWHERE)('responses on %s that vary by', (place) => {
   });
 });
 
+describe('declared headers', () => {
+  it('are told to caches further on, beside those of the handler', async () => {
+    const app = express();
+    const cache = openSuite('memory').cache({ ttl: '1m', vary: ['X-Tenant', 'Accept'] });
+    app.get('/', cache, (_req, res) => void res.vary('Accept').send('x'));
+    const port = await listen(app);
+    for (const expected of [STORED, HIT]) {
+      const answer = await ask(port, '/');
+      expect(verdict(answer)).toBe(expected);
+      expect(answer.headers.vary).toBe('Accept, x-tenant');
+    }
+  });
+});
+
 describe('credentials', () => {
   it('are in no key in Redis, whether declared or found in Vary', async () => {
     const client = testRedis();

@@ -1,3 +1,4 @@
+import { afterAll } from '@jest/globals';
 import express, { type Request } from 'express';
 import { once } from 'node:events';
 import { Agent, type IncomingMessage, request, type Server } from 'node:http';
@@ -29,6 +30,11 @@ export interface Shop {
   close(): Promise<void>;
 }
 
+const shops: Shop[] = [];
+
+afterAll(() => Promise.all(shops.splice(0).map((shop) => shop.close())));
+
+/** Opens a shop, which is closed after the test file at the latest. */
 export async function openShop(redis: RedisClient, options: SuiteOptions = {}): Promise<Shop> {
   const suite = createSuite({ redis, prefix: 'shop', ...options });
   const versions = new Map<string, number>();
@@ -70,20 +76,24 @@ export async function openShop(redis: RedisClient, options: SuiteOptions = {}): 
     return { status: response.statusCode ?? 0, version, cache, tookMs: performance.now() - startedAt };
   }
 
-  return {
+  let closing: Promise<void> | undefined;
+  const close = async (): Promise<void> => {
+    await suite.close();
+    agent.destroy();
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  };
+  const shop: Shop = {
     suite,
     incidents,
     versions,
     show: (id) => ask('GET', `/products/${id}`),
     compare: () => ask('GET', '/version'),
     save: (id) => ask('PUT', `/products/${id}`),
-    async close() {
-      await suite.close();
-      agent.destroy();
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
-    },
+    close: () => (closing ??= close()),
   };
+  shops.push(shop);
+  return shop;
 }
 
 /**

@@ -64,7 +64,9 @@ describe('on a Cluster', () => {
   });
 
   it('the loss of the master that keeps the register is survived: handlers answer, and its replica takes over', async () => {
-    const elsewhere = await openShop(closedLater(new Cluster([...cluster.nodes])));
+    const elsewhere = await openShop(
+      closedLater(new Cluster([...cluster.nodes], { redisOptions: { disconnectTimeout: 50 } })),
+    );
     await hitAfter(elsewhere, 'a');
     const lost = masterOf(keys.register);
     await lost.kill();
@@ -92,7 +94,7 @@ describe('on a Cluster', () => {
   /** Resolves when the surviving nodes agree on another master for the register. */
   async function untilReplaced(lost: RedisProcess): Promise<void> {
     const survivor = cluster.processes.find((process) => process !== lost);
-    const asked = closedLater(new Redis({ port: survivor?.port ?? 0 }));
+    const asked = closedLater(new Redis({ port: survivor?.port ?? 0, disconnectTimeout: 50 }));
     for (let i = 0; i < 500; i++) {
       const info = await asked.cluster('INFO');
       const slots = JSON.stringify(await asked.cluster('SLOTS'));

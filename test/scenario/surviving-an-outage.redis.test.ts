@@ -159,7 +159,7 @@ describe('a Redis that is not there when the application starts', () => {
 });
 
 async function admin(port: number): Promise<Redis> {
-  const client = closedLater(new Redis({ port }));
+  const client = closedLater(new Redis({ port, disconnectTimeout: 50 }));
   await client.ping();
   return client;
 }

@@ -12,12 +12,12 @@ let prefix: string;
 
 beforeAll(async () => {
   server = await startRedis();
-  admin = closedLater(new Redis({ port: server.port }));
+  admin = connect(server);
 });
 afterAll(() => server.stop());
 beforeEach(async () => {
   prefix = uniquePrefix();
-  shop = await openShop(closedLater(new Redis({ port: server.port })), { prefix });
+  shop = await openShop(connect(server), { prefix });
   await hitAfter(shop, 'a');
 });
 afterEach(() => shop.close());
@@ -30,7 +30,7 @@ describe('a Redis that is full', () => {
     expect(await oneByOne(10, async () => (await shop.show('a')).cache)).toEqual(Array(10).fill('hit'));
     expect(await oneByOne(10, async () => (await shop.show('b')).cache)).toEqual(Array(10).fill('miss'));
     expect(await shop.suite.data.set('k', 1)).toBe(false);
-    const started = await openShop(closedLater(new Redis({ port: server.port })), { prefix });
+    const started = await openShop(connect(server), { prefix });
     expect(await hitAfter(started, 'a')).toBeLessThan(1_000);
     await started.close();
     expect(shop.incidents).toEqual([]);
@@ -53,8 +53,8 @@ describe('a Redis that is a read-only replica', () => {
   it('is not relied on, because it may be behind: handlers answer', async () => {
     const replica = await startRedis(['--replicaof', '127.0.0.1', String(server.port)]);
     await untilInSync(replica);
-    const onMaster = await openShop(closedLater(new Redis({ port: server.port })), { prefix });
-    const onReplica = await openShop(closedLater(new Redis({ port: replica.port })), { prefix });
+    const onMaster = await openShop(connect(server), { prefix });
+    const onReplica = await openShop(connect(replica), { prefix });
     try {
       await hitAfter(onMaster, 'a');
       onReplica.versions.set('a', 1);
@@ -87,7 +87,11 @@ describe('a Redis that forgets its scripts', () => {
   });
 });
 
+function connect({ port }: RedisProcess): Redis {
+  return closedLater(new Redis({ port, disconnectTimeout: 50 }));
+}
+
 async function untilInSync({ port }: RedisProcess): Promise<void> {
-  const replica = closedLater(new Redis({ port, enableReadyCheck: false }));
+  const replica = closedLater(new Redis({ port, enableReadyCheck: false, disconnectTimeout: 50 }));
   while (!(await replica.info('replication')).includes('master_link_status:up')) await sleep(20);
 }
