@@ -26,14 +26,15 @@ export interface Exchange {
 
 /** What the cache does with a request, before any lookup; `undefined` when it stays out of it. */
 export function openExchange(base: Pick<Exchange, 'req' | 'res' | 'next' | 'config' | 'state'>): Exchange | undefined {
-  const { req, res, config } = base;
+  const { req, res, next, config, state } = base;
   if (config.skip?.(req)) return undefined;
   const user = userOf(req, config);
   if (config.user !== undefined && user === undefined && req.headers.authorization !== undefined) return undefined;
   const key = requestKey(req, config, user);
   const isCredentialed = needsPublic(req, config, user);
   const flightKey = `${takeOver(res)}${isCredentialed ? '+' : '-'}${key.address}`;
-  return { ...base, key, needsPublic: isCredentialed, flightKey, startedAt: performance.now(), route: routeOf(req) };
+  const startedAt = performance.now();
+  return { req, res, next, config, state, key, needsPublic: isCredentialed, flightKey, startedAt, route: routeOf(req) };
 }
 
 /** Checked for those who are not: a promise or an object would put all users into one partition. */
@@ -56,7 +57,8 @@ export function tell(
 /** The route as the application wrote it, not as it was asked for: `/api/products/:id`. */
 function routeOf(req: Request): string {
   const route = req.route as { path?: unknown } | undefined;
-  return `${req.baseUrl}${route === undefined ? '' : String(route.path)}` || '/';
+  const path = route === undefined ? '' : String(route.path);
+  return (req.baseUrl === '' ? path : req.baseUrl + path) || '/';
 }
 
 /** Runs the handler without the cache. */

@@ -13,7 +13,7 @@ import type { CacheConfig } from './options.ts';
 import { isMarkedPublic, mayStoreFor } from './policy.ts';
 import { clientCacheControl } from './replay.ts';
 import type { RequestKey } from './request-key.ts';
-import { flagsOf, headersBefore, type ResponseHead, storableHead } from './response-head.ts';
+import { flagsOf, headersBefore, type StorableHead, storableHead } from './response-head.ts';
 
 /** A request whose handler runs and whose response may be stored. */
 export interface Fill {
@@ -34,7 +34,8 @@ export interface Fill {
 /** A response that was recorded whole. */
 export interface Recorded {
   readonly draft: EntryDraft;
-  readonly head: Pick<ResponseHead, 'status' | 'headers'>;
+  readonly head: StorableHead;
+  readonly body: Buffer;
   /** Names of the request headers it varies by, beyond those in the key. */
   readonly varyNames: readonly string[];
 }
@@ -49,7 +50,7 @@ export interface FillOutcome {
 
 interface Plan {
   readonly freshMs: number;
-  readonly head: Pick<ResponseHead, 'status' | 'headers'>;
+  readonly head: StorableHead;
   readonly tags: readonly string[];
   readonly varyNames: readonly string[];
   readonly isPublic: boolean;
@@ -174,9 +175,10 @@ function meetsCondition(req: Request, res: Response, { condition }: CacheConfig)
 
 function toRecorded({ key, stamp }: Fill, plan: Plan, body: Buffer, computeMs: number): Recorded {
   const { status, headers } = plan.head;
-  const hasEtag = Object.keys(headers).some((name) => name.toLowerCase() === 'etag');
+  const hasEtag = headers.some(([name]) => name.toLowerCase() === 'etag');
   // Weak: compression on the way out may change the bytes.
-  const head = hasEtag || status !== 200 ? plan.head : { status, headers: { ...headers, ETag: `W/"${digest(body)}"` } };
+  const head =
+    hasEtag || status !== 200 ? plan.head : { status, headers: [...headers, ['ETag', `W/"${digest(body)}"`] as const] };
   const draft: EntryDraft = {
     key: entryKey('h', key.name),
     tags: [...plan.tags, urlTag(key.url)],
@@ -188,7 +190,7 @@ function toRecorded({ key, stamp }: Fill, plan: Plan, body: Buffer, computeMs: n
     metadata: JSON.stringify(head),
     body,
   };
-  return { draft, head, varyNames: plan.varyNames };
+  return { draft, head, body, varyNames: plan.varyNames };
 }
 
 /** Whoever caches further on has to tell apart what the key tells apart. */

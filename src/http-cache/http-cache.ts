@@ -50,7 +50,7 @@ export function createHttpCache(
       }
       const lookup = state.variants.read(exchange.key);
       if (lookup instanceof Promise) lookup.then((outcome) => serve(exchange, outcome)).catch(next);
-      else serve(exchange, lookup).catch(next);
+      else serve(exchange, lookup)?.catch(next);
     } catch (error) {
       next(error);
     }

@@ -22,10 +22,13 @@ export const flagsOf = { response: (isMarkedPublic: boolean) => (isMarkedPublic 
 /** Status and headers of a stored response. Several lines of one name are a list; names keep their case. */
 export interface ResponseHead {
   readonly status: number;
-  readonly headers: Readonly<Record<string, string | readonly string[]>>;
+  readonly headers: readonly (readonly [name: string, value: string | readonly string[]])[];
   readonly etag: string | undefined;
   readonly lastModified: string | undefined;
 }
+
+/** What of it is stored, as JSON. */
+export type StorableHead = Pick<ResponseHead, 'status' | 'headers'>;
 
 /** Fields that are about one connection or one passage, not about the response (RFC 9110 §7.6.1, RFC 9111 §3.1), and those this cache writes anew. */
 const NEVER_STORED = new Set([
@@ -62,14 +65,14 @@ export function headersBefore(res: ServerResponse): HeadersBefore {
 }
 
 /** What of a response's head is stored: what the handler set, in its own spelling. */
-export function storableHead(res: ServerResponse, before: HeadersBefore): Pick<ResponseHead, 'status' | 'headers'> {
+export function storableHead(res: ServerResponse, before: HeadersBefore): StorableHead {
   const dropped = new Set(fieldNames(res.getHeader('connection') as string | undefined));
-  const headers = Object.create(null) as Record<string, string | string[]>;
+  const headers: [string, string | string[]][] = [];
   for (const name of rawHeaderNames(res)) {
     const key = name.toLowerCase();
     const value = res.getHeader(name);
     if (value === undefined || isNeverStored(key) || dropped.has(key) || before.get(key) === String(value)) continue;
-    headers[name] = Array.isArray(value) ? value.map(String) : String(value);
+    headers.push([name, Array.isArray(value) ? value.map(String) : String(value)]);
   }
   return { status: res.statusCode, headers };
 }
@@ -82,12 +85,11 @@ function rawHeaderNames(res: ServerResponse & { getRawHeaderNames?: () => string
 /** Reads and checks a stored head again: what comes from Redis may have been written by others. `undefined` when it is not fit to be sent. */
 export function decodeHead(metadata: Buffer): ResponseHead | undefined {
   try {
-    const { status, headers } = JSON.parse(metadata.toString()) as Pick<ResponseHead, 'status' | 'headers'>;
-    if (!Number.isInteger(status) || status < 200 || status > 599 || Array.isArray(headers)) return undefined;
+    const { status, headers } = JSON.parse(metadata.toString()) as StorableHead;
+    if (!Number.isInteger(status) || status < 200 || status > 599) return undefined;
     let etag: string | undefined;
     let lastModified: string | undefined;
-    for (const name of Object.keys(headers)) {
-      const value = headers[name];
+    for (const [name, value] of headers) {
       validateHeaderName(name);
       for (const line of linesOf(value)) validateHeaderValue(name, line);
       const key = name.toLowerCase();

@@ -1,3 +1,5 @@
+import { LRUCache } from 'lru-cache';
+import type { Entry } from '../cache/entry.ts';
 import type { Found, Lookup } from '../cache/store.ts';
 import { entryKey, urlTag } from '../cache/tags.ts';
 import { within } from '../core/deadline.ts';
@@ -20,7 +22,7 @@ interface Stored extends Found {
 }
 
 /** Answers a request after its lookup: from the cache, from another request's handler run, or by running its own. */
-export async function serve(exchange: Exchange, lookup: Lookup, joins = 0): Promise<void> {
+export function serve(exchange: Exchange, lookup: Lookup, joins = 0): void | Promise<void> {
   const { state, flightKey, req } = exchange;
   const { stamp } = lookup;
   const stored = servable(exchange, lookup.found);
@@ -58,15 +60,18 @@ function isUrlAlive({ config, key, state }: Exchange, stamp: Stamp): boolean {
   return state.backend.store.register.judge(stamp, () => own) !== 'dead';
 }
 
-const heads = new WeakMap<Buffer, ResponseHead | undefined>();
+/** Heads by their bytes: what is sent many times is read and checked once. */
+const heads = new LRUCache<string, ResponseHead>({ max: 1_000 });
+const headsInMemory = new WeakMap<Entry, ResponseHead>();
 
-/** Entries in memory are sent many times: their heads are read once. */
-function headOf({ metadata }: Found['entry']): ResponseHead | undefined {
-  let head = heads.get(metadata);
-  if (head === undefined) {
-    head = decodeHead(metadata);
-    heads.set(metadata, head);
-  }
+function headOf(entry: Entry): ResponseHead | undefined {
+  const known = headsInMemory.get(entry);
+  if (known !== undefined) return known;
+  const text = entry.metadata.toString('latin1');
+  const head = heads.get(text) ?? decodeHead(entry.metadata);
+  if (head === undefined) return undefined;
+  heads.set(text, head);
+  headsInMemory.set(entry, head);
   return head;
 }
 
@@ -151,7 +156,7 @@ async function follow(
   const { req, res, config, state, key, needsPublic } = exchange;
   const response = await outcome;
   if (response === undefined) return runHandler(exchange, stamp, 'uri-miss');
-  const { draft, varyNames, address } = response;
+  const { draft, body, varyNames, address } = response;
   const isMine = address === (varyNames.length === 0 ? key.address : key.variant(varyNames));
   const { register } = state.backend.store;
   const isAlive = register.judge(draft.stamp, () => draft) !== 'dead' && isUrlAlive(exchange, draft.stamp);
@@ -159,7 +164,7 @@ async function follow(
   if (isMine && isAlive && head !== undefined && (!needsPublic || isPublic(draft))) {
     tell(exchange, 'misses', 'cache:miss');
     const status = { forward: 'uri-miss', isCollapsed: true } as const;
-    return replay(req, res, { head, body: draft.body, ageMs: 0, status }, config);
+    return replay(req, res, { head, body, ageMs: 0, status }, config);
   }
   return serve(exchange, await state.variants.read(key), joins + 1);
 }

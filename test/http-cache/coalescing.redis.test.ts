@@ -145,7 +145,9 @@ describe.each(PLACES)('waiting requests on %s', (place) => {
     const waiting = Array.from({ length: WAITERS }, () => ask(port, '/'));
     await until(() => arrivals() === WAITERS + 1);
     door.open();
+    const openedAt = performance.now();
     const answers = await Promise.all(waiting);
+    expect(performance.now() - openedAt).toBeLessThan(3_500); // Nobody ran into the limit of waiting.
     expect(answers.map(({ status, text }) => [status, text])).toEqual(answers.map(() => [200, 'own']));
     await leader;
     expect((await ask(port, '/')).text).toBe('own');

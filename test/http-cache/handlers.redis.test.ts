@@ -52,8 +52,10 @@ const STYLES: readonly Style[] = [
       res.write('ÿ', 'latin1');
       res.write(new Uint8Array([0, 255, 10]));
       res.write('ä', () => undefined);
-      res.write(reused, () => reused.fill('X'));
-      res.end('YWJj', 'base64');
+      res.write(reused, () => {
+        reused.fill('X');
+        res.end('YWJj', 'base64');
+      });
     },
   },
   {
@@ -233,27 +235,33 @@ describe('middleware around the cache', () => {
     expect((await ask(port, '/')).lines.filter((line) => line.startsWith('Link'))).toEqual(['Link: <a>', 'Link: <b>']);
   });
 
-  it('may cache again: the inner cache decides, and nobody waits for oneself', async () => {
-    const suite = openSuite('memory');
-    const app = express();
-    const router = express.Router();
-    let runs = 0;
-    router.use(suite.cache({ ttl: '1h' }));
-    router.get('/x', suite.cache({ ttl: '1m', tags: ['x'] }), async (_req, res) => {
-      runs++;
-      await new Promise((resolve) => setTimeout(resolve, 20));
-      res.send(`run ${runs}`);
-    });
-    app.use('/api', router);
-    const port = await listen(app);
-    const startedAt = performance.now();
-    const answers = await Promise.all(Array.from({ length: 10 }, () => ask(port, '/api/x')));
-    expect(performance.now() - startedAt).toBeLessThan(2_000);
-    expect(new Set(answers.map(({ text }) => text))).toEqual(new Set(['run 1']));
-    expect((await ask(port, '/api/x')).text).toBe('run 1');
-    await suite.invalidate('x');
-    expect((await ask(port, '/api/x')).text).toBe('run 2');
-  });
+  it.each([
+    ['the same', undefined],
+    ['another', 'inner'],
+  ])(
+    'may cache again, under %s key: the inner cache decides, and nobody waits for oneself',
+    async (_name, keyPrefix) => {
+      const suite = openSuite('memory');
+      const app = express();
+      const router = express.Router();
+      let runs = 0;
+      router.use(suite.cache({ ttl: '1h' }));
+      router.get('/x', suite.cache({ ttl: '1m', tags: ['x'], keyPrefix }), async (_req, res) => {
+        runs++;
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        res.send(`run ${runs}`);
+      });
+      app.use('/api', router);
+      const port = await listen(app);
+      const startedAt = performance.now();
+      const answers = await Promise.all(Array.from({ length: 10 }, () => ask(port, '/api/x')));
+      expect(performance.now() - startedAt).toBeLessThan(2_000);
+      expect(new Set(answers.map(({ text }) => text))).toEqual(new Set(['run 1']));
+      expect((await ask(port, '/api/x')).text).toBe('run 1');
+      await suite.invalidate('x');
+      expect((await ask(port, '/api/x')).text).toBe('run 2');
+    },
+  );
 
   it('may mount applications: the key is the whole path', async () => {
     const suite = openSuite('memory');

@@ -83,7 +83,7 @@ describe('a held response', () => {
     const port = await held(passed, (res) => {
       res.write(large);
       res.on('drain', () => {
-        if (++drained === 1) res.end();
+        if (++drained === 1) setTimeout(() => res.end(), 50);
       });
       setTimeout(open, 5);
     });

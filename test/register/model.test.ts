@@ -19,7 +19,7 @@ const SCENARIOS = {
   'three processes': { ...NOTHING, processes: 3 },
   'a register that is lost': { ...NOTHING, losses: 1 },
   'a register that keeps no records': { ...NOTHING, cap: 0, strangers: 1 },
-  'entries in memory': { ...NOTHING, reads: 3, hasMemory: true },
+  'entries in memory': { ...NOTHING, hasMemory: true, evictions: 1 },
 } satisfies Record<string, Scenario>;
 
 /** Every fault shows in a scenario that shows nothing without it. */
