@@ -11,6 +11,8 @@ export interface ServerClock {
 }
 
 const MAX_AGE_MS = 60_000;
+/** A reply that took longer says little about what time it is. */
+const MAX_TRIP_MS = 250;
 
 /** Creates a clock that follows the host's until it has learned better. `monotonic` counts milliseconds. */
 export function createServerClock(monotonic: () => number = () => performance.now()): ServerClock {
@@ -20,6 +22,7 @@ export function createServerClock(monotonic: () => number = () => performance.no
     now: () => monotonic() + offset,
     observe(serverMs, sentAt) {
       attemptedAt = monotonic();
+      if (attemptedAt - sentAt > MAX_TRIP_MS) return;
       offset = serverMs - (sentAt + attemptedAt) / 2;
     },
     postpone() {

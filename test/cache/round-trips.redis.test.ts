@@ -2,6 +2,9 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Redis } from 'ioredis';
 import { createServer, connect as connectTo, type AddressInfo, type Server } from 'node:net';
 import type { EntryDraft } from '../../src/cache/entry.ts';
+import { createRedisStore } from '../../src/cache/redis-store.ts';
+import { connectionOf } from '../../src/redis/connection.ts';
+import type { Register } from '../../src/register/register.ts';
 import { closedLater, uniquePrefix } from '../support/connections.ts';
 import { type RedisProcess, startRedis } from '../support/redis-server.ts';
 import { openProcess, type Process, until } from '../register/processes.ts';
@@ -113,6 +116,32 @@ describe('a hit', () => {
     const median = times.toSorted((a, b) => a - b)[5] as number;
     expect(median).toBeGreaterThanOrEqual(DELAY_MS - 1);
     expect(median).toBeLessThan(1.8 * DELAY_MS);
+  });
+});
+
+describe('what the register cannot vouch for', () => {
+  it('is not served, and nothing may be stored in its place', async () => {
+    const { client, keys, register } = await open(server.port, 0);
+    const read = (refresh: Register['refresh']): unknown =>
+      createRedisStore(connectionOf(client, undefined), keys, { ...register, refresh }).read('d:k');
+    expect(await read(async () => false)).toEqual({});
+    expect(await read(async () => true)).toMatchObject({ found: { state: 'fresh' }, stamp: {} });
+  });
+
+  it('is asked for after the entry, whose answer would prove nothing otherwise', async () => {
+    const { client, keys, register } = await open(server.port, 0);
+    const order: string[] = [];
+    const getBuffer = client.getBuffer.bind(client);
+    client.getBuffer = (...args: Parameters<typeof getBuffer>) => {
+      order.push('entry');
+      return getBuffer(...args);
+    };
+    const refresh = (): true => {
+      order.push('register');
+      return true;
+    };
+    await createRedisStore(connectionOf(client, undefined), keys, { ...register, refresh }).read('d:k');
+    expect(order).toEqual(['entry', 'register']);
   });
 });
 

@@ -324,7 +324,7 @@ describe.each(PLACES)('waiting requests on %s', (place) => {
     const pending = Array.from({ length: 5 }, () => ask(port, '/'));
     await until(() => runs() === 6); // None has been answered yet.
     door.open();
-    await Promise.all(pending);
+    expect((await Promise.all(pending)).map(({ text }) => text)).toEqual(Array.from({ length: 5 }, () => 'mine'));
   });
 });
 

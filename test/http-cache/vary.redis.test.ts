@@ -64,6 +64,17 @@ const STORIES: readonly (readonly [string, (req: Request, res: Response, run: nu
       ],
     ],
     [
+      'another header as time goes by, with a value that the first had',
+      (req, res, run) => {
+        res.set('Vary', run === 1 ? 'Accept' : 'X-One').send(`${req.get('Accept')} ${req.get('X-One')} run ${run}`);
+      },
+      [
+        { headers: accept('v'), expected: STORED, text: 'v undefined run 1' },
+        { headers: { Accept: 'b', 'X-One': 'w' }, expected: STORED, text: 'b w run 2' },
+        { headers: { Accept: 'c', 'X-One': 'v' }, expected: STORED, text: 'c v run 3' },
+      ],
+    ],
+    [
       'nothing first and a header later',
       (req, res, run) => {
         if (run > 1) res.vary('Accept');

@@ -1,5 +1,5 @@
 import { createMirror, type Mirror, type Stamp } from '../../src/register/mirror.ts';
-import { type BumpReply, toRegisterPage } from '../../src/register/register-reply.ts';
+import { type BumpReply, type RegisterPage, toRegisterPage } from '../../src/register/register-reply.ts';
 import { bumpModel, rangeModel, type RegisterModel } from './register-model.ts';
 
 /** Faults that can be built into the model, to see that the checker finds them. */
@@ -317,17 +317,12 @@ function answer(
 ): Step {
   const known = state.mirrors[read.process];
   if (known?.generation !== read.generation) return again(state, i, read);
-  const mirror = toMirror(known);
-  if (!isUnasked) {
-    const page = toRegisterPage(read.page);
-    if (page.generation !== known.generation || page.clock < read.newestWhenSent) {
-      return again({ ...state, mirrors: state.mirrors.with(read.process, undefined) }, i, read);
-    }
-    mirror.apply(page.records);
-    mirror.raiseFloor(page.floor);
-    mirror.advance(page.clock);
+  const page = isUnasked ? undefined : toRegisterPage(read.page);
+  if (page && (page.generation !== known.generation || page.clock < read.newestWhenSent)) {
+    return again({ ...state, mirrors: state.mirrors.with(read.process, undefined) }, i, read);
   }
-  const judged = { ...state, mirrors: state.mirrors.with(read.process, toState(mirror)) };
+  const { mirror, mirrorState } = updated(known, page);
+  const judged = { ...state, mirrors: state.mirrors.with(read.process, mirrorState) };
   const { got } = read;
   if (got === undefined || got === 'none' || !isValid(mirror, got, mutant)) {
     const stamp = { generation: mirror.generation, clock: mirror.syncedClock };
@@ -337,6 +332,28 @@ function answer(
   if (got.version < read.mustSee) return [`hit ${got.version}, must see ${read.mustSee}`, 'too old'];
   const memories = hasMemory ? judged.memories.with(read.process, got) : judged.memories;
   return [`hit ${got.version}`, { ...judged, memories, reads: judged.reads.toSpliced(i, 1) }];
+}
+
+const updates = new Map<string, { readonly mirror: Mirror; readonly mirrorState: MirrorState }>();
+
+/** A mirror after an answer. The same few come up over and over. */
+function updated(
+  known: MirrorState,
+  page: RegisterPage | undefined,
+): { readonly mirror: Mirror; readonly mirrorState: MirrorState } {
+  const id = `${Object.values(known).join()}|${page && Object.values(page).join()}`;
+  let update = updates.get(id);
+  if (update === undefined) {
+    const mirror = toMirror(known);
+    if (page !== undefined) {
+      mirror.apply(page.records);
+      mirror.raiseFloor(page.floor);
+      mirror.advance(page.clock);
+    }
+    update = { mirror, mirrorState: toState(mirror) };
+    updates.set(id, update);
+  }
+  return update;
 }
 
 function isValid(mirror: Mirror, entry: StoredEntry, mutant: Mutant | undefined): boolean {
