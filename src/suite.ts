@@ -2,10 +2,7 @@ import type { RequestHandler } from 'express';
 import { BACKEND_OPTIONS, backendOf, type BackendOptions } from './cache/backend.ts';
 import type { Counters } from './cache/statistics.ts';
 import type { Ttl } from './core/duration.ts';
-import { readEnvironment } from './core/environment.ts';
-import { ConfigError } from './core/errors.ts';
 import type { EventBus } from './core/events.ts';
-import type { Logger } from './core/logger.ts';
 import { checkOptions } from './core/options.ts';
 import { createData, type DataCache, toDefaultTtlMs } from './data/data.ts';
 import { type CacheOptions, createHttpCache } from './http-cache/http-cache.ts';
@@ -15,8 +12,6 @@ import { createInvalidator, type Invalidator } from './invalidation/invalidation
 export interface SuiteOptions extends BackendOptions {
   /** Lifetime of values that `data` stores without one. Default: the variable CACHE_DEFAULT_TTL, else 5 minutes. */
   readonly defaultTtl?: Ttl | undefined;
-  /** Where the few lines go that an operator should see. Default: `console`. */
-  readonly logger?: Logger | undefined;
 }
 
 /** Everything on one connection. */
@@ -48,9 +43,8 @@ export interface SuiteStatistics {
  * @throws {ConfigError} When an option is wrong, or production has no connection.
  */
 export function createSuite(options: SuiteOptions = {}): Suite {
-  checkOptions('createSuite', options, [...BACKEND_OPTIONS, 'defaultTtl', 'logger']);
-  const { defaultTtl, logger = console, ...place } = options;
-  if (place.redis === undefined) checkEmbedded(place, logger);
+  checkOptions('createSuite', options, [...BACKEND_OPTIONS, 'defaultTtl']);
+  const { defaultTtl, ...place } = options;
   const defaultTtlMs = toDefaultTtlMs(defaultTtl);
   const backend = backendOf(place);
   let isClosed = false;
@@ -68,15 +62,4 @@ export function createSuite(options: SuiteOptions = {}): Suite {
       isClosed = true;
     },
   };
-}
-
-function checkEmbedded({ backend }: BackendOptions, logger: Logger): void {
-  if (backend === 'memory') return;
-  const { isProduction, redisEnabled } = readEnvironment();
-  if (isProduction && redisEnabled) {
-    throw new ConfigError(
-      "createSuite: production without Redis. Pass redis: createRedis(), or ask for the embedded backend with backend: 'memory' or REDIS_ENABLED=false.",
-    );
-  }
-  logger.info('express-redis-suite: no Redis connection, caching in the memory of this process.');
 }

@@ -1,8 +1,10 @@
 import { toBytes, type Bytes } from '../core/bytes.ts';
 import { type Duration, toMs } from '../core/duration.ts';
+import { readEnvironment } from '../core/environment.ts';
 import { ConfigError } from '../core/errors.ts';
 import { EventBus } from '../core/events.ts';
-import { keyPrefixOf, type RedisClient } from '../redis/client.ts';
+import type { Logger } from '../core/logger.ts';
+import { checkClient, keyPrefixOf, type RedisClient } from '../redis/client.ts';
 import { connectionOf } from '../redis/connection.ts';
 import { createKeys } from '../redis/keys.ts';
 import { createMemoryRegister } from '../register/memory-register.ts';
@@ -26,10 +28,12 @@ export interface BackendOptions {
   readonly maxStaleness?: Duration | undefined;
   /** How long one call to Redis may take. Default: 100 ms. The same for all parts on one connection. */
   readonly deadline?: Duration | undefined;
+  /** Where the few lines go that an operator should see. Default: `console`. */
+  readonly logger?: Logger | undefined;
 }
 
 /** Names of {@link BackendOptions}, for checking. */
-export const BACKEND_OPTIONS = ['redis', 'prefix', 'backend', 'memory', 'maxStaleness', 'deadline'] as const;
+export const BACKEND_OPTIONS = ['redis', 'prefix', 'backend', 'memory', 'maxStaleness', 'deadline', 'logger'] as const;
 
 /** One cache: what all parts on one connection and prefix share. */
 export interface Backend {
@@ -58,6 +62,8 @@ const inMemory = new Map<string, Shared>();
  */
 export function backendOf(options: BackendOptions): Backend {
   const { redis, prefix = 'suite', backend = redis === undefined ? 'memory' : 'redis' } = options;
+  if (!['redis', 'memory'].includes(backend)) throw new ConfigError("backend is 'redis' or 'memory'.");
+  if (redis !== undefined) checkClient(redis);
   if ((backend === 'redis') !== (redis !== undefined)) {
     throw new ConfigError(
       redis === undefined
@@ -99,12 +105,24 @@ function checkSame(options: BackendOptions, existing: Shared, prefix: string): v
 }
 
 function openMemory(options: BackendOptions, prefix: string): Shared {
+  checkEmbedded(options);
   createKeys(prefix); // Same rules for names, so that moving to Redis later is one option.
   const settings = settingsOf(options);
   const register = createMemoryRegister();
   const store = createMemoryStore(register, settings['memory'] ?? 0);
   const close = (): void => void inMemory.delete(prefix);
   return share(settings, { kind: 'memory', store, events: new EventBus() }, { open: () => undefined, close });
+}
+
+function checkEmbedded({ backend, logger = console }: BackendOptions): void {
+  if (backend === 'memory') return;
+  const { isProduction, redisEnabled } = readEnvironment();
+  if (isProduction && redisEnabled) {
+    throw new ConfigError(
+      "Production without Redis. Pass redis: createRedis(), or ask for the embedded backend with backend: 'memory' or REDIS_ENABLED=false.",
+    );
+  }
+  logger.info('express-redis-suite: no Redis connection, caching in the memory of this process.');
 }
 
 function openRedis(options: BackendOptions, redis: RedisClient, prefix: string): Shared {

@@ -22,8 +22,8 @@ export interface Flights<Outcome> {
    * began; or put or removed, if the caller has just asked for the `version`. What becomes known only at its end (tags) the caller judges then.
    */
   find(address: string, version?: string): Flight<Outcome> | undefined;
-  /** Registers a flight. It takes the place of one that nobody may join any more. */
-  begin(address: string, origin: FlightOrigin, outcome: Promise<Outcome>): void;
+  /** Registers a flight, in the place of one that nobody may join any more. It may be joined until the returned function is called. */
+  begin(address: string, origin: FlightOrigin, outcome: Promise<Outcome>): () => void;
 }
 
 /** Creates an empty table of flights. */
@@ -38,10 +38,9 @@ export function createFlights<Outcome>(register: Register): Flights<Outcome> {
     begin(address, origin, outcome) {
       const flight = { ...origin, outcome };
       flights.set(address, flight);
-      const end = (): void => {
+      return () => {
         if (flights.get(address) === flight) flights.delete(address);
       };
-      outcome.then(end, end);
     },
   };
 }

@@ -29,6 +29,7 @@ interface Loaded {
   readonly value: unknown;
   /** Absent when the value cannot be stored, nor shared but by reference. */
   readonly draft: EntryDraft | undefined;
+  readonly written: Promise<boolean>;
 }
 
 /** A load that takes longer is not waited for by others, who load for themselves: it may never end. */
@@ -44,14 +45,18 @@ export function createReadThrough(store: CacheStore): <T>(request: ReadThrough<T
     const startedAt = performance.now();
     const value = await request.load();
     const draft = value === undefined ? undefined : request.toDraft(value, origin.stamp, performance.now() - startedAt);
-    if (draft !== undefined) void request.write(draft, origin.version); // Never rejects, and nobody needs to wait for it.
-    return { value, draft };
+    // Never rejects, and the caller need not wait for it.
+    const written = draft === undefined ? Promise.resolve(false) : request.write(draft, origin.version);
+    return { value, draft, written };
   }
 
   function begin<T>(request: ReadThrough<T>, origin: Origin): Promise<Loaded> {
     const outcome = lead(request, origin);
     const shared = expireAfter<Loaded | undefined>(MAX_SHARED_MS, outcome, undefined);
-    flights.begin(request.address, { ...origin, known: request.dependencies }, shared);
+    const end = flights.begin(request.address, { ...origin, known: request.dependencies }, shared);
+    // A lookup that was sent before the value was stored finds nothing and joins: the flight lasts until it is stored.
+    outcome.then(({ draft, written }) => (draft === undefined ? end() : void written.then(end)), end);
+    void shared.then((loaded) => loaded ?? end(), end);
     return outcome;
   }
 

@@ -86,9 +86,12 @@ export function isMarkedPublic({ directives, lifetimeMs }: Freshness): boolean {
 /** Targeted field, then the route's ttl (the handler's own word first), then Cache-Control and Expires. */
 function lifetimeOf({ status, freshness, handlerTtlMs }: ResponseFacts, config: CacheConfig): number | undefined {
   if (freshness.isTargeted && freshness.lifetimeMs !== undefined) return freshness.lifetimeMs;
-  if (handlerTtlMs !== undefined) return handlerTtlMs;
-  if (COVERED_BY_TTL.has(status) && config.ttlMs !== undefined) return config.ttlMs;
-  return freshness.lifetimeMs ?? (NEGATIVE.has(status) ? config.negativeTtlMs : undefined);
+  const isNegative = NEGATIVE.has(status);
+  const isCovered = COVERED_BY_TTL.has(status);
+  // A handler may have set it before it failed: it covers no other errors.
+  if (handlerTtlMs !== undefined && (isCovered || isNegative)) return handlerTtlMs;
+  if (isCovered && config.ttlMs !== undefined) return config.ttlMs;
+  return freshness.lifetimeMs ?? (isNegative ? config.negativeTtlMs : undefined);
 }
 
 /** A response that varies by who asks is stored only where the route declares how. */

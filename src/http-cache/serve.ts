@@ -100,7 +100,8 @@ function lead(exchange: Exchange, stamp: Stamp, forward: Fill['forward']): void 
   // A flight that takes longer ends for others, so that a handler that never answers holds back only those who came with it.
   const outcome = within(MAX_WAIT_MS, response, undefined);
   const tags = typeof config.tags === 'function' ? [] : config.tags;
-  state.flights.begin(flightKey, { stamp, known: { key: entryKey('h', key.name), tags } }, outcome);
+  const end = state.flights.begin(flightKey, { stamp, known: { key: entryKey('h', key.name), tags } }, outcome);
+  outcome.then(end, end);
   runHandler(exchange, stamp, forward, share);
 }
 

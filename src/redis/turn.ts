@@ -47,7 +47,7 @@ export function createTurn(client: RedisClient): Turn {
 /** ioredis has had this property for ever, but does not document it: without it everything works as well. */
 function socketOf(client: RedisClient): Pick<Duplex, 'cork' | 'uncork'> | undefined {
   if (isCluster(client)) return undefined;
-  const { stream }: { stream?: Partial<Duplex> } = client;
+  const stream = client.stream as Partial<Duplex> | undefined;
   return typeof stream?.cork === 'function' && typeof stream.uncork === 'function' ? (stream as Duplex) : undefined;
 }
 

@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto';
 import { noFallback } from '../redis/guard.ts';
-import { mayReadReplicas } from '../redis/client.ts';
+import { mayReadReplicas, nodeOf } from '../redis/client.ts';
 import type { Connection } from '../redis/connection.ts';
 import type { Keys } from '../redis/keys.ts';
 import { createSubscriber } from '../redis/subscriber.ts';
@@ -10,7 +10,7 @@ import type { Stamp } from './mirror.ts';
 import { readRegister } from './read-register.lua.ts';
 import { type Purge, toMember } from './records.ts';
 import { MAX_RECORDS, MAX_SCANNED_PURGES, type Register, RETENTION_MS } from './register.ts';
-import { type BumpReply, toBumpReply, toRegisterPage } from './register-reply.ts';
+import { type BumpReply, type RegisterPage, toBumpReply, toRegisterPage } from './register-reply.ts';
 import { createRegisterSync, type RegisterReads } from './register-sync.ts';
 import { createUnconfirmedPurges } from './unconfirmed.ts';
 
@@ -63,14 +63,26 @@ export function createRedisRegister({
     return reply;
   }
 
+  /** On Cluster the register may have been answered for by another master than before, which may have lost writes. */
+  let node: string | undefined;
+  function compareNode(): void {
+    const current = nodeOf(client, keys.register);
+    if (node !== undefined && node !== current) sync.distrust();
+    node = current;
+  }
+
+  async function readPage(from: number | '-inf', limit: number): Promise<RegisterPage> {
+    const reply = mayReadReplicas(client)
+      ? await readRegister(client, { register: keys.register }, { from, limit })
+      : await client.zrangebyscore(keys.register, from, '+inf', 'WITHSCORES', 'LIMIT', 0, limit);
+    compareNode();
+    return toRegisterPage(reply);
+  }
+
   const reads: RegisterReads = {
     page: (from, limit) =>
-      guard({ operation: 'read invalidations', key: keys.register, fallback: () => undefined }, async () =>
-        toRegisterPage(
-          mayReadReplicas(client)
-            ? await readRegister(client, { register: keys.register }, { from, limit })
-            : await client.zrangebyscore(keys.register, from, '+inf', 'WITHSCORES', 'LIMIT', 0, limit),
-        ),
+      guard({ operation: 'read invalidations', key: keys.register, fallback: () => undefined }, () =>
+        readPage(from, limit),
       ),
     bump: (members, minClock, floor) =>
       guard({ operation: 'open the register', key: keys.register, fallback: () => undefined }, () =>

@@ -133,11 +133,15 @@ describe('npm run demo -- --once, without a Redis', () => {
 });
 
 describe('npm run demo, with a REDIS_URL nobody answers at', () => {
-  it('says so and ends with an error', async () => {
-    const demo = run('demo.ts', { args: ['--once'], env: { ...SMALL, REDIS_URL: 'redis://127.0.0.1:1' } });
-    expect(await demo.ended()).toBe(1);
-    expect(demo.output()).toContain('REDIS_URL names a Redis that does not answer');
-  });
+  it(
+    'says so and ends with an error',
+    async () => {
+      const demo = run('demo.ts', { args: ['--once'], env: { ...SMALL, REDIS_URL: 'redis://127.0.0.1:1' } });
+      expect(await demo.ended()).toBe(1);
+      expect(demo.output()).toContain('REDIS_URL names a Redis that does not answer');
+    },
+    TOUR_MS,
+  );
 });
 
 function isListening(port: number): Promise<boolean> {
