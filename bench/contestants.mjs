@@ -80,7 +80,7 @@ function mountSuite({ backend, maxStaleness }) {
     const logger = { info: () => undefined, warn: console.warn };
     const bound = maxStaleness === undefined ? {} : { maxStaleness };
     const suite = createSuite({ ...source, ...bound, logger, prefix: `${name}:${size}` });
-    app.get(ROUTE, suite.cache({ ttl: '1h', tags: (req) => [`item:${req.params.id}`] }), handler);
+    app.get(ROUTE, suite.cache({ ttl: '1h', tags: (req) => [`item:${String(req.params.id)}`] }), handler);
   };
 }
 

@@ -3,13 +3,13 @@ import type { Stamp } from '../register/mirror.ts';
 import type { Register } from '../register/register.ts';
 
 /** One computation under way in this process, which later callers may share. */
-export interface Flight<Outcome> {
+interface Flight<Outcome> {
   /** Settles when the computation has ended, or has turned out not to be shareable. */
   readonly outcome: Promise<Outcome>;
 }
 
 /** When a computation began, and what is known to invalidate it. */
-export interface FlightOrigin {
+interface FlightOrigin {
   readonly stamp: Stamp;
   readonly version?: string | undefined;
   readonly known: Dependencies;
@@ -19,7 +19,7 @@ export interface FlightOrigin {
 export interface Flights<Outcome> {
   /**
    * The flight that a caller may join whose lookup has just been verified; `undefined` when there is none, or when what it computes was invalidated after it
-   * began; or put or removed, if the caller has just asked for the `version`. What becomes known only at its end (tags) the caller judges then.
+   * began, softly too: who comes after that wants a new one; or put or removed, if the caller has just asked for the `version`. What becomes known only at its end (tags) the caller judges then.
    */
   find(address: string, version?: string): Flight<Outcome> | undefined;
   /** Registers a flight, in the place of one that nobody may join any more. It may be joined until the returned function is called. */
@@ -33,7 +33,7 @@ export function createFlights<Outcome>(register: Register): Flights<Outcome> {
     find(address, version) {
       const flight = flights.get(address);
       if (flight === undefined || flight.version !== version) return undefined;
-      return register.judge(flight.stamp, () => flight.known) === 'dead' ? undefined : flight;
+      return register.judge(flight.stamp, () => flight.known) === 'valid' ? flight : undefined;
     },
     begin(address, origin, outcome) {
       const flight = { ...origin, outcome };

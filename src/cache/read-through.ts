@@ -93,7 +93,7 @@ export function createReadThrough(store: CacheStore): <T>(request: ReadThrough<T
       if (loaded === undefined) return request.load();
       const { value, draft } = loaded;
       const shared = draft === undefined ? (value as T) : request.fromBody(Buffer.from(draft.body));
-      const isValid = draft === undefined || store.register.judge(draft.stamp, () => draft) !== 'dead';
+      const isValid = draft === undefined || store.register.judge(draft.stamp, () => draft) === 'valid';
       if (isValid && (shared !== undefined || draft === undefined)) {
         request.onMissed(true);
         return shared as T;

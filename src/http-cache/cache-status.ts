@@ -13,7 +13,7 @@ export type CacheStatus =
     };
 
 /** One member for this cache. Durations are whole seconds; below 0 for how long it has been stale. */
-export function cacheStatus(status: CacheStatus): string {
+function cacheStatus(status: CacheStatus): string {
   if ('hit' in status) return `${NAME}; hit; ttl=${Math.floor(status.ttlMs / 1_000)}`;
   return `${NAME}; fwd=${status.forward}${status.isStored === true ? '; stored' : ''}${status.isCollapsed === true ? '; collapsed' : ''}`;
 }

@@ -59,7 +59,7 @@ export interface CacheConfig {
 }
 
 /** Names of {@link CacheOptions}, for checking. */
-export const CACHE_OPTIONS = [
+const CACHE_OPTIONS = [
   'ttl',
   'clientTtl',
   'keyPrefix',

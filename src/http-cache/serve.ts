@@ -160,9 +160,9 @@ async function follow(
   const { draft, body, varyNames, address } = response;
   const isMine = address === (varyNames.length === 0 ? key.address : key.variant(varyNames));
   const { register } = state.backend.store;
-  const isAlive = register.judge(draft.stamp, () => draft) !== 'dead' && isUrlAlive(exchange, draft.stamp);
+  const isValid = register.judge(draft.stamp, () => draft) === 'valid' && isUrlAlive(exchange, draft.stamp);
   const head = headOfShared(response);
-  if (isMine && isAlive && head !== undefined && (!needsPublic || isPublic(draft))) {
+  if (isMine && isValid && head !== undefined && (!needsPublic || isPublic(draft))) {
     tell(exchange, 'misses', 'cache:miss');
     const status = { forward: 'uri-miss', isCollapsed: true } as const;
     return replay(req, res, { head, body, ageMs: 0, status }, config);

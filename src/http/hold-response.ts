@@ -1,6 +1,12 @@
 import type { ServerResponse } from 'node:http';
 
 /**
+ * Writers are asked for patience when so much is held. Not earlier: they wait for `drain` in places of their own (compression gives it to its own stream), where it
+ * comes by itself only after more than a buffer full.
+ */
+const MAX_HELD_BYTES = 65_536;
+
+/**
  * Calls `before` when a response is about to begin, with its status set, and holds back everything the handler sends, headers and body, until the returned
  * promise has settled either way. `undefined` holds nothing. While it is held the response behaves as one whose headers are sent: `headersSent` says so, setting
  * headers throws, and `write` asks for patience as a full socket does.
@@ -9,6 +15,7 @@ export function holdResponse(res: ServerResponse, before: () => Promise<unknown>
   const { writeHead, write, end, flushHeaders } = res;
   let state: 'waiting' | 'held' | 'open' = 'waiting';
   let held: (() => void)[] = [];
+  let heldBytes = 0;
   let mustDrain = false;
 
   function begin(): void {
@@ -56,13 +63,18 @@ export function holdResponse(res: ServerResponse, before: () => Promise<unknown>
       return pass(() => writeHead.apply(res, args), res);
     },
     write(...args: Parameters<typeof write>) {
-      const isTaken = pass(() => write.apply(res, args), false);
-      if (state === 'held') mustDrain = true;
+      heldBytes += state === 'open' ? 0 : sizeOf(args[0]);
+      const isTaken = pass(() => write.apply(res, args), heldBytes < MAX_HELD_BYTES);
+      if (state === 'held' && !isTaken) mustDrain = true;
       return isTaken;
     },
     end: (...args: Parameters<typeof end>) => pass(() => end.apply(res, args), res),
     flushHeaders: () => pass(() => flushHeaders.call(res), undefined),
   });
+}
+
+function sizeOf(chunk: unknown): number {
+  return typeof chunk === 'string' || chunk instanceof Uint8Array ? chunk.length : 0;
 }
 
 /** Makes a response look as if its headers were sent. Returns what undoes it, with the status as it was. */

@@ -7,7 +7,7 @@ import { createTurnDeadlines, type Turn } from './turn.ts';
 const PROBE_INTERVAL_MS = 200;
 
 /** One call to Redis and what happens instead when Redis is slow, away or unwilling. */
-export interface GuardedCall<Fallback> {
+interface GuardedCall<Fallback> {
   /** What is asked, in words: `read entry`. */
   readonly operation: string;
   /** The key it is about: on Cluster it says which node must be well. */

@@ -62,9 +62,11 @@ describe('a held response', () => {
 
   it('asks writers for patience and tells them when to go on', async () => {
     const { passed, open } = gate();
+    const much = 'm'.repeat(65_536);
     let drained = 0;
     const port = await held(passed, (res) => {
-      expect(res.write('a')).toBe(false);
+      expect(res.write('a')).toBe(true); // Not yet: a little may be held without stopping anybody.
+      expect(res.write(much)).toBe(false);
       expect(res.writeHead(200)).toBe(res);
       res.once('drain', () => {
         drained++;
@@ -72,7 +74,7 @@ describe('a held response', () => {
       });
       setTimeout(open, 5);
     });
-    expect((await ask(port, '/')).text).toBe('ab');
+    expect((await ask(port, '/')).text).toBe(`a${much}b`);
     expect(drained).toBe(1);
   });
 

@@ -71,7 +71,7 @@ export function openProcess(
 }
 
 /** A hard purge of one tag. */
-export function tagPurge(value: string): Purge {
+function tagPurge(value: string): Purge {
   return { mode: 'hard', kind: 'tag', value };
 }
 
