@@ -49,7 +49,7 @@ export function createVariantReader(store: CacheStore): VariantReader {
 
   return {
     read(key) {
-      const names = remembered.get(key.address);
+      const names = remembered.size === 0 ? undefined : remembered.get(key.address);
       if (names !== undefined) return readVariant(key, names);
       const deadlineAt = performance.now() + store.deadlineMs;
       const lookup = store.read(key.address);
