@@ -10,6 +10,7 @@ import { createKeys } from '../redis/keys.ts';
 import { createMemoryRegister } from '../register/memory-register.ts';
 import { createRedisRegister } from '../register/redis-register.ts';
 import { createMemoryStore } from './memory-store.ts';
+import { createLeases, type Leases } from './leases.ts';
 import { createRedisStore } from './redis-store.ts';
 import { createStatistics, type Statistics } from './statistics.ts';
 import type { CacheStore } from './store.ts';
@@ -39,6 +40,8 @@ export const BACKEND_OPTIONS = ['redis', 'prefix', 'backend', 'memory', 'maxStal
 export interface Backend {
   readonly kind: 'redis' | 'memory';
   readonly store: CacheStore;
+  /** Absent where there is one process only. */
+  readonly leases: Leases | undefined;
   readonly events: EventBus;
   readonly httpStatistics: Statistics;
   readonly dataStatistics: Statistics;
@@ -111,7 +114,7 @@ function openMemory(options: BackendOptions, prefix: string): Shared {
   const register = createMemoryRegister();
   const store = createMemoryStore(register, settings['memory'] ?? 0);
   const close = (): void => void inMemory.delete(prefix);
-  return share(settings, { kind: 'memory', store, events: new EventBus() }, { open: () => undefined, close });
+  return share(settings, { kind: 'memory', store, leases: undefined, events: new EventBus() }, { open: () => undefined, close });
 }
 
 function checkEmbedded({ backend, logger = console }: BackendOptions): void {
@@ -137,13 +140,24 @@ function openRedis(options: BackendOptions, redis: RedisClient, prefix: string):
   }
   connection.events.on('cache:error', (failure) => events.tell('cache:error', failure));
   const store = createRedisStore(connection, keys, register);
-  return share(settings, { kind: 'redis', store, events }, register);
+  const leases = createLeases(connection, keys);
+  return share(
+    settings,
+    { kind: 'redis', store, leases, events },
+    {
+      open: register.open,
+      close() {
+        register.close();
+        leases.close();
+      },
+    },
+  );
 }
 
 /** Opens with the first user and closes with the last. */
 function share(
   settings: Shared['settings'],
-  parts: Pick<Backend, 'kind' | 'store' | 'events'>,
+  parts: Pick<Backend, 'kind' | 'store' | 'leases' | 'events'>,
   { open, close }: { open(): void; close(): void },
 ): Shared {
   let users = 0;

@@ -20,6 +20,9 @@ export interface Entry extends Stamp {
   readonly computeMs: number;
   /** Owner's description of the body, raw. */
   readonly metadata: Buffer;
+  /** Length of the body. */
+  readonly bodyBytes: number;
+  /** The body, or as much of it as was read. */
   readonly body: Buffer;
   /** The whole, of which the above are views. */
   readonly bytes: Buffer;
@@ -72,12 +75,17 @@ export function encodeEntry(draft: EntryDraft, storedAt: number): Buffer {
   return bytes;
 }
 
-/** Reads an entry; `undefined` when it is not one of this version, or is truncated. Nothing is copied. */
-export function decodeEntry(bytes: Buffer): Entry | undefined {
+/**
+ * Reads an entry; `undefined` when it is not one of this version, or is truncated. Of a `head` the body may be truncated, nothing else. Nothing is copied.
+ */
+export function decodeEntry(bytes: Buffer, part: 'whole' | 'head' = 'whole'): Entry | undefined {
   if (bytes.length < HEADER_BYTES || bytes.readUInt16LE(0) !== MAGIC || bytes[2] !== VERSION) return undefined;
   const metadataAt = HEADER_BYTES + bytes.readUInt32LE(8) + bytes.readUInt32LE(12);
   const bodyAt = metadataAt + bytes.readUInt32LE(16);
-  if (bodyAt + bytes.readUInt32LE(20) !== bytes.length) return undefined;
+  const bodyBytes = bytes.readUInt32LE(20);
+  const isWhole = bodyAt + bodyBytes === bytes.length;
+  const isHead = part === 'head' && bodyAt <= bytes.length && bytes.length < bodyAt + bodyBytes;
+  if (!isWhole && !isHead) return undefined;
   return {
     flags: bytes.readUInt8(3),
     clock: bytes.readDoubleLE(24),
@@ -87,9 +95,15 @@ export function decodeEntry(bytes: Buffer): Entry | undefined {
     staleMs: bytes.readDoubleLE(56),
     computeMs: bytes.readDoubleLE(64),
     metadata: bytes.subarray(metadataAt, bodyAt),
+    bodyBytes,
     body: bytes.subarray(bodyAt),
     bytes,
   };
+}
+
+/** Names one writing of an entry, from the bytes that were read of it: what a script sees at the same place. */
+export function writingOf(bytes: Buffer | undefined): string {
+  return bytes === undefined ? '' : bytes.toString('hex', 24, 48);
 }
 
 /**

@@ -34,7 +34,7 @@ export function createMemoryStore(register: Register, maxBytes: number): CacheSt
       if (entry === undefined) return { stamp: register.stamp() };
       const found = toFound(entry, register);
       if (found === undefined) entries.delete(address);
-      return { found, stamp: register.stamp() };
+      return { found, stamp: register.stamp(), bytes: entry.bytes };
     },
     async write(address, draft, version) {
       if (version !== undefined && version !== versionOf(address)) return false;

@@ -10,6 +10,8 @@ import { isWorthStoring, toFound } from './found.ts';
 import { type CacheStore, type Lookup, TOMBSTONE_MS, UNAVAILABLE } from './store.ts';
 
 const FAILED = Symbol('failed');
+/** What is read of an entry when its body may not be needed: small entries are in it whole. */
+const HEAD_BYTES = 4_096;
 
 /** Entries in Redis. A read is one GET, with the register's question beside it in the same round trip. */
 export function createRedisStore(connection: Connection, keys: Keys, register: Register): CacheStore {
@@ -18,16 +20,21 @@ export function createRedisStore(connection: Connection, keys: Keys, register: R
   return {
     register,
     deadlineMs: connection.deadlineMs,
-    async read(address): Promise<Lookup> {
+    async read(address, part = 'whole'): Promise<Lookup> {
       const key = keys.entry(address);
       // First the read, then the question: an answer from before the read proves nothing about what is read.
-      const reply = guard({ operation: 'read entry', key, fallback: () => FAILED }, () => client.getBuffer(key));
+      const reply = guard({ operation: 'read entry', key, fallback: () => FAILED }, () =>
+        part === 'whole' ? client.getBuffer(key) : client.getrangeBuffer(key, 0, HEAD_BYTES - 1),
+      );
       const verified = register.refresh();
-      const bytes = await reply;
+      const read = await reply;
       if (verified !== true && !(await verified)) return UNAVAILABLE;
-      if (bytes === FAILED) return UNAVAILABLE;
-      const entry = bytes === null ? undefined : decodeEntry(bytes as Buffer);
-      return { found: entry && toFound(entry, register), stamp: register.stamp() };
+      if (typeof read === 'symbol') return UNAVAILABLE;
+      const bytes = read === null || read.length === 0 ? undefined : read;
+      const entry = bytes && decodeEntry(bytes, part);
+      // So long a description is rare: then all of it is read after all.
+      if (entry === undefined && part === 'head' && bytes?.length === HEAD_BYTES) return this.read(address);
+      return { found: entry && toFound(entry, register), stamp: register.stamp(), bytes };
     },
     async write(address, draft, version) {
       if (!isWorthStoring(draft, register, version)) return false;

@@ -15,6 +15,8 @@ export interface Lookup {
   readonly found?: Found | undefined;
   /** For the computation that a miss leads to. Absent when the store cannot be relied on now: compute, and store nothing. */
   readonly stamp?: Stamp | undefined;
+  /** What stood at the address, valid or not, or the beginning of it: whoever computes can tell whether another has been quicker. */
+  readonly bytes?: Buffer | undefined;
 }
 
 /** Outcome of a lookup when the store is away. */
@@ -30,8 +32,8 @@ export interface CacheStore {
   readonly register: Register;
   /** How long one read may take. */
   readonly deadlineMs: number;
-  /** Looks up the entry at an address. */
-  read(address: string): Lookup | Promise<Lookup>;
+  /** Looks up the entry at an address. `head`: its body may be missing, whole or in part, if that spares reading it. */
+  read(address: string, part?: 'whole' | 'head'): Lookup | Promise<Lookup>;
   /**
    * Stores a computed entry at an address for as long as it may be fresh or stale; with a `version` only if nothing was put or removed there since that was asked
    * for. Resolves false when it was not stored. Never rejects.

@@ -33,6 +33,8 @@ export interface Environment {
   readonly defaultTtlMs: number | undefined;
   /** Whether `NODE_ENV` is `production`. */
   readonly isProduction: boolean;
+  /** Whether `NODE_ENV` is `development`, or not set. */
+  readonly isDevelopment: boolean;
 }
 
 /** What the settings are called in the environment. */
@@ -71,6 +73,7 @@ export function readEnvironment(env: NodeJS.ProcessEnv = process.env): Environme
     clusterNodes: toHostPorts(VARIABLES.clusterNodes, text(VARIABLES.clusterNodes)),
     defaultTtlMs: toLifetime(text('CACHE_DEFAULT_TTL')),
     isProduction: env['NODE_ENV'] === 'production',
+    isDevelopment: (text('NODE_ENV') ?? 'development') === 'development',
   };
   checkSettings(environment, VARIABLES);
   return environment;

@@ -1,12 +1,13 @@
 import { type Duration, toMs } from '../core/duration.ts';
 import { ConfigError } from '../core/errors.ts';
+import { fieldNames } from './field-names.ts';
 
 /** Directives of a Cache-Control field by lower-case name. Without argument: `true`. */
 export type Directives = ReadonlyMap<string, string | true>;
 
 /**
  * Reads Cache-Control (RFC 9111 §5.2): names in any case, several lines, arguments as token or quoted string. What cannot be read is passed over, name by name, so
- * that a mistake in one directive never hides a prohibition in another. Of a repeated directive the first counts, as §4.2.1 allows.
+ * that a mistake in one directive never hides a prohibition in another. Of a repeated directive the first counts, as §4.2.1 allows; of prohibitions each.
  */
 export function parseCacheControl(field: string | readonly string[] | undefined): Directives {
   const directives = new Map<string, string | true>();
@@ -16,9 +17,23 @@ export function parseCacheControl(field: string | readonly string[] | undefined)
     /([^\s,=;"]+)(?:\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,;]*)))?/g,
   )) {
     const key = name.toLowerCase();
-    if (!directives.has(key)) directives.set(key, quoted ?? token ?? true);
+    const known = directives.get(key);
+    const value = quoted ?? token ?? true;
+    if (known === undefined) directives.set(key, value);
+    else if (QUALIFIED.has(key)) directives.set(key, known === true || value === true ? true : `${known},${value}`);
   }
   return directives;
+}
+
+/** About the whole response without field names, about these fields with them: both may be said, and then both count. */
+const QUALIFIED = new Set(['private', 'no-cache']);
+
+/** How much of a response `private` or `no-cache` is about: all of it, or the fields it names, in lower case. */
+export function scopeOf(directives: Directives, name: 'private' | 'no-cache'): 'all' | readonly string[] {
+  const value = directives.get(name);
+  if (value === undefined) return [];
+  const fields = value === true ? [] : fieldNames(value);
+  return fields.length === 0 ? 'all' : fields;
 }
 
 /** Milliseconds of a delta-seconds directive (RFC 9111 §1.2.2); 0 when its argument is not one (§4.2.1: treat as stale); `undefined` when it is absent. */

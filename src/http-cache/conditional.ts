@@ -1,13 +1,15 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { parseHttpDate } from './lifetime.ts';
+import { parseHttpDate } from './http-date.ts';
 
 /** Validators of a response. */
 export interface Validators {
   readonly etag: string | undefined;
   readonly lastModified: string | undefined;
+  /** When it was made: what it was not modified after, where it does not say more (RFC 9111 §4.3.2). */
+  readonly date?: string | undefined;
 }
 
-/** The conditional fields a client may send with GET and HEAD, and that are taken off while the handler runs. */
+/** The conditional fields of a client that a cache answers. */
 export interface Conditions {
   readonly ifNoneMatch: string | undefined;
   readonly ifModifiedSince: string | undefined;
@@ -17,18 +19,41 @@ export function conditionsOf(headers: IncomingHttpHeaders): Conditions {
   return { ifNoneMatch: headers['if-none-match'], ifModifiedSince: headers['if-modified-since'] };
 }
 
+/** Fields that are the cache's to set while the handler runs. */
+const OURS = ['if-none-match', 'if-modified-since', 'if-range', 'range', 'cache-control', 'pragma'] as const;
+
+/**
+ * Gives the handler the conditions that the cache asks under, and none of its client's: Express answers 304 by itself, and a cold entry would be recorded empty.
+ * Returns what puts the client's back.
+ */
+export function replaceConditions(headers: IncomingHttpHeaders, asked: IncomingHttpHeaders): () => void {
+  const sent = OURS.map((name) => [name, headers[name]] as const);
+  delete headers['if-none-match'];
+  delete headers['if-modified-since'];
+  setFields(headers, Object.entries(asked));
+  return () => setFields(headers, sent);
+}
+
+function setFields(headers: IncomingHttpHeaders, fields: readonly (readonly [string, unknown])[]): void {
+  for (const [name, value] of fields) {
+    if (value === undefined) delete headers[name];
+    else headers[name] = value as string;
+  }
+}
+
 /**
  * Whether a client already has this response, so that 304 answers it (RFC 9110 §13.2.2): If-None-Match decides alone where it is sent, by weak comparison;
  * If-Modified-Since otherwise, if it is a date.
  */
 export function isNotModified(
   { ifNoneMatch, ifModifiedSince }: Conditions,
-  { etag, lastModified }: Validators,
+  { etag, lastModified, date }: Validators,
 ): boolean {
   if (ifNoneMatch !== undefined) return matchesEtag(ifNoneMatch, etag);
-  if (ifModifiedSince === undefined || lastModified === undefined) return false;
+  const known = lastModified ?? date;
+  if (ifModifiedSince === undefined || known === undefined) return false;
   const since = parseHttpDate(ifModifiedSince);
-  const modified = parseHttpDate(lastModified);
+  const modified = parseHttpDate(known);
   return since !== undefined && modified !== undefined && modified <= since;
 }
 

@@ -1,8 +1,10 @@
 import type { NextFunction, Request, Response } from 'express';
 import type { Counted } from '../cache/statistics.ts';
+import { isCredentialed } from './bypass.ts';
 import { attachHandle, takeOver } from './handle.ts';
+import { normalizeRequest } from './normalize.ts';
 import type { CacheConfig } from './options.ts';
-import { needsPublic } from './policy.ts';
+import { type RequestDirectives, requestDirectives } from './request-directives.ts';
 import { type RequestKey, requestKey } from './request-key.ts';
 import type { HttpCacheState } from './shared.ts';
 
@@ -14,9 +16,13 @@ export interface Exchange {
   readonly config: CacheConfig;
   readonly state: HttpCacheState;
   readonly key: RequestKey;
-  /** Only responses marked `public` may be shared with it. */
-  readonly needsPublic: boolean;
-  /** Under which requests wait for each other: those who may share only public responses do so among themselves, and so does each of several caches on a way. */
+  /** It says who is asking, so only what is for everybody may be shared with it. */
+  readonly isCredentialed: boolean;
+  /** What its client asks of caches, as far as the policy honours it. */
+  readonly directives: RequestDirectives;
+  /** Among whom requests wait for each other: those who may share only what is for everybody, and those at each of several caches on a way, do so among themselves. */
+  readonly group: string;
+  /** Under which they do in this process. */
   readonly flightKey: string;
   /** When its first lookup began, on the clock of this process. */
   readonly startedAt: number;
@@ -24,17 +30,29 @@ export interface Exchange {
   readonly route: string;
 }
 
-/** What the cache does with a request, before any lookup; `undefined` when it stays out of it. */
-export function openExchange(base: Pick<Exchange, 'req' | 'res' | 'next' | 'config' | 'state'>): Exchange | undefined {
-  const { req, res, next, config, state } = base;
+/** What every request brings. */
+export type ExchangeBase = Pick<Exchange, 'req' | 'res' | 'next' | 'config' | 'state'>;
+
+/** What the cache does with a request, before any lookup; `undefined` when it stays out of it. `body`: a digest of it, where the request is told apart by that. */
+export function openExchange(base: ExchangeBase, body?: string): Exchange | undefined {
+  const { req, res, config } = base;
   if (config.skip?.(req)) return undefined;
   const user = userOf(req, config);
   if (config.user !== undefined && user === undefined && req.headers.authorization !== undefined) return undefined;
-  const key = requestKey(req, config, user);
-  const isCredentialed = needsPublic(req, config, user);
-  const flightKey = `${takeOver(res)}${isCredentialed ? '+' : '-'}${key.address}`;
-  const startedAt = performance.now();
-  return { req, res, next, config, state, key, needsPublic: isCredentialed, flightKey, startedAt, route: routeOf(req) };
+  normalizeRequest(req, config.normalize, config.policy.normalize);
+  const key = requestKey(req, config, { user, body });
+  const hasCredentials = isCredentialed(req, config, user);
+  const group = `${takeOver(res)}${hasCredentials ? '+' : '-'}`;
+  return {
+    ...base,
+    key,
+    group,
+    isCredentialed: hasCredentials,
+    directives: requestDirectives(req, config.policy),
+    flightKey: group + key.address,
+    startedAt: performance.now(),
+    route: routeOf(req),
+  };
 }
 
 /** Checked for those who are not: a promise or an object would put all users into one partition. */

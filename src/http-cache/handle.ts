@@ -9,6 +9,8 @@ export interface ResponseCache {
   ttl(ttl: Ttl): ResponseCache;
   /** Keeps this response out of the cache. */
   skip(): ResponseCache;
+  /** It is for whoever asks, and nobody else: keeps it out of the cache, and says so to those further out (`Cache-Control: private`). For what the cache cannot see. */
+  private(): ResponseCache;
 }
 
 /** What was said. */
@@ -16,6 +18,7 @@ export interface HandlerWishes {
   tags: string[];
   ttlMs: number | undefined;
   isSkipped: boolean;
+  isPrivate: boolean;
   /** How many caches the request has passed before this one. */
   readonly depth: number;
 }
@@ -48,7 +51,7 @@ export function takeOver(res: object): number {
 
 /** Puts `res.cache` on a response. */
 export function attachHandle(res: { cache?: ResponseCache }): HandlerWishes {
-  const wishes: HandlerWishes = { tags: [], ttlMs: undefined, isSkipped: false, depth: takeOver(res) };
+  const wishes: HandlerWishes = { tags: [], ttlMs: undefined, isSkipped: false, isPrivate: false, depth: takeOver(res) };
   wishesOf.set(res, wishes);
   const handle: ResponseCache = {
     tag(...tags) {
@@ -63,6 +66,10 @@ export function attachHandle(res: { cache?: ResponseCache }): HandlerWishes {
     },
     skip() {
       wishes.isSkipped = true;
+      return handle;
+    },
+    private() {
+      wishes.isPrivate = true;
       return handle;
     },
   };

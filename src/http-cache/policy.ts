@@ -1,104 +1,163 @@
 import type { Request } from 'express';
-import type { CacheConfig } from './options.ts';
-import type { FieldReader, Freshness } from './lifetime.ts';
-import { fieldNames } from './field-names.ts';
+import { type Duration, toMs } from '../core/duration.ts';
+import { ConfigError } from '../core/errors.ts';
+import { checkOptions } from '../core/options.ts';
 
-/** Why the cache stays out of a request, in the words of Cache-Status (RFC 9211 §2.2). */
-export type Bypass = 'method' | 'bypass';
-
-const PRECONDITIONS = ['range', 'if-match', 'if-unmodified-since', 'if-range', 'upgrade'] as const;
-
-/** Whether the cache may look at all: GET and HEAD without a body ("fat GET" is not told apart by the key), ranges or preconditions only the handler can judge. */
-export function bypassOf(req: Request): Bypass | undefined {
-  if (req.method !== 'GET' && req.method !== 'HEAD') return 'method';
-  // A full URL or a fragment in the request line: parsers disagree about what is path and query then.
-  if (!req.originalUrl.startsWith('/') || req.originalUrl.includes('#')) return 'bypass';
-  const { headers } = req;
-  if (headers['transfer-encoding'] !== undefined) return 'bypass';
-  if (headers['content-length'] !== undefined && headers['content-length'] !== '0') return 'bypass';
-  for (const name of PRECONDITIONS) if (headers[name] !== undefined) return 'bypass';
-  return undefined;
+/** How the cache decides: every switch of the two ready policies can be set on its own. */
+export interface CachePolicy {
+  /** Directives of the client's own Cache-Control and Pragma (RFC 9111 §5.2.1). A function says for which requests they are honoured. */
+  readonly requestDirectives: 'ignore' | 'honor' | ((req: Request) => boolean);
+  /** Responses that set cookies: not stored, stored without them, or stored with them. */
+  readonly setCookie: 'refuse' | 'strip' | 'store';
+  /** Requests with cookies, unless the route says otherwise in `cookies`. */
+  readonly cookies: 'track' | 'bypass' | 'ignore';
+  /** Requests with Authorization share only responses marked `public`; by RFC 9111 §3.5 also those with `must-revalidate` or `s-maxage`. */
+  readonly authorization: 'public' | 'rfc9111';
+  /** `Vary: Cookie` and `Vary: Authorization`: stored only where the route declares them, or one variant for each value. */
+  readonly varyByCredentials: 'declared' | 'vary';
+  /** Fraction of a response's age since Last-Modified that it counts as fresh, if it does not say (RFC 9111 §4.2.2). 0: off. */
+  readonly heuristicFraction: number;
+  /** The most that this gives. */
+  readonly maxHeuristic: Duration;
+  /** Statuses that may be stored: the safe ones (never 5xx), or any that is final. Errors always need a lifetime of their own; 429 is never stored. */
+  readonly statuses: 'safe' | 'any';
+  /** `private="field"` and `no-cache="field"`: about the whole response, or about these fields (RFC 9111 §5.2.2.4, §5.2.2.7). */
+  readonly qualifiedDirectives: 'whole' | 'fields';
+  /** `must-understand` (RFC 9111 §5.2.2.3). */
+  readonly mustUnderstand: 'ignore' | 'honor';
+  /** Stale responses when the handler fails: where a `stale-if-error` allows it, or wherever nothing forbids it (RFC 9111 §4.2.4). */
+  readonly staleOnError: 'declared' | 'allowed';
+  /** Lifetimes: of the route as well, or of the response's headers alone. */
+  readonly lifetime: 'route' | 'headers';
+  /** Response fields for shared caches, the most specific first (RFC 9213). */
+  readonly targetedFields: readonly string[];
+  /** How long stale responses are kept, to be validated or served instead of errors. */
+  readonly retain: Duration;
+  /** 206 responses: passed on, or stored, used and completed (RFC 9111 §3.3, §3.4). */
+  readonly partial: 'pass' | 'store';
+  /** Responses to POST with the request's own URL in Content-Location and a lifetime: passed on, or stored for GET (RFC 9110 §9.3.3). */
+  readonly post: 'pass' | 'store';
+  /** QUERY requests: passed on, or cached by URL and body (RFC 10008). */
+  readonly query: 'pass' | 'cache';
+  /** A weak ETag for stored responses without one. */
+  readonly etag: 'add' | 'keep';
+  /** Accept-Encoding and Accept-Language are brought into one spelling for key and handler, and blanks around commas do not count in what `Vary` names. */
+  readonly normalize: boolean;
 }
 
-/** Whether a request says who is asking in a way that the key does not hold, so that only responses marked `public` may be shared with it. */
-export function needsPublic(req: Request, config: CacheConfig, user: string | undefined): boolean {
-  if (user !== undefined) return false;
-  if (req.headers.authorization !== undefined && !config.vary.includes('authorization')) return true;
-  return config.cookies === 'bypass' && req.headers.cookie !== undefined && !config.vary.includes('cookie');
+/** The origin is this program: its handlers are trusted, clients are not. */
+export const appPolicy: CachePolicy = Object.freeze({
+  requestDirectives: 'ignore',
+  setCookie: 'refuse',
+  cookies: 'bypass',
+  authorization: 'public',
+  varyByCredentials: 'declared',
+  heuristicFraction: 0,
+  maxHeuristic: '1d',
+  statuses: 'safe',
+  qualifiedDirectives: 'whole',
+  mustUnderstand: 'ignore',
+  staleOnError: 'declared',
+  lifetime: 'route',
+  targetedFields: Object.freeze(['CDN-Cache-Control']),
+  retain: 0,
+  partial: 'pass',
+  post: 'pass',
+  query: 'pass',
+  etag: 'add',
+  normalize: false,
+});
+
+/** A shared cache in front of a stranger's origin, by the book (RFC 9111). */
+export const rfc9111Policy: CachePolicy = Object.freeze({
+  requestDirectives: 'honor',
+  setCookie: 'store',
+  cookies: 'ignore',
+  authorization: 'rfc9111',
+  varyByCredentials: 'vary',
+  heuristicFraction: 0.1,
+  maxHeuristic: '1d',
+  statuses: 'any',
+  qualifiedDirectives: 'fields',
+  mustUnderstand: 'honor',
+  staleOnError: 'allowed',
+  lifetime: 'headers',
+  targetedFields: Object.freeze(['CDN-Cache-Control']),
+  retain: '1d',
+  partial: 'store',
+  post: 'store',
+  query: 'cache',
+  etag: 'keep',
+  normalize: true,
+});
+
+/** {@link CachePolicy}, resolved. */
+export interface PolicyConfig extends Omit<CachePolicy, 'requestDirectives' | 'maxHeuristic' | 'retain'> {
+  readonly honorsDirectives: (req: Request) => boolean;
+  /** The client's directives are the handler's to see, also while the cache asks it a question of its own. */
+  readonly forwardsDirectives: boolean;
+  readonly maxHeuristicMs: number;
+  readonly retainMs: number;
 }
 
-/** What is known of a response when its headers are about to leave. */
-export interface ResponseFacts {
-  readonly status: number;
-  readonly field: FieldReader;
-  readonly freshness: Freshness;
-  /** Set by the handler through `res.cache.ttl()`. */
-  readonly handlerTtlMs: number | undefined;
-  readonly needsPublic: boolean;
-}
-
-/** Statuses that a route's ttl covers: final, complete and no errors. */
-const COVERED_BY_TTL = new Set([200, 203, 204, 300, 301, 308]);
-const NEGATIVE = new Set([404, 410]);
-/** Stored only where the handler itself says for how long. Not among them: partial and validating answers, challenges, refusals for load, all of 5xx. */
-const STORABLE = new Set([
-  ...COVERED_BY_TTL,
-  ...NEGATIVE,
-  302,
-  303,
-  307,
-  400,
-  402,
-  403,
-  405,
-  406,
-  409,
-  414,
-  415,
-  422,
-  451,
-]);
-
-const PROHIBITIONS = ['no-store', 'private', 'no-cache'] as const;
-
-/** How long a response may be stored, in milliseconds; `undefined` when it may not. */
-export function mayStoreFor(facts: ResponseFacts, config: CacheConfig): number | undefined {
-  const { status, field, freshness } = facts;
-  if (!STORABLE.has(status)) return undefined;
-  if (PROHIBITIONS.some((name) => freshness.directives.has(name))) return undefined;
-  if (facts.needsPublic && !isMarkedPublic(freshness)) return undefined;
-  if (field('set-cookie') !== undefined || field('clear-site-data') !== undefined) return undefined;
-  if (field('content-range') !== undefined || field('trailer') !== undefined) return undefined;
-  if (/^text\/event-stream/i.test(String(field('content-type') ?? ''))) return undefined;
-  if (!mayShareVariants(field, config)) return undefined;
-  const lifetimeMs = lifetimeOf(facts, config);
-  return lifetimeMs === undefined || lifetimeMs < 1 ? undefined : lifetimeMs;
-}
+const WORDS = {
+  setCookie: ['refuse', 'strip', 'store'],
+  cookies: ['track', 'bypass', 'ignore'],
+  authorization: ['public', 'rfc9111'],
+  varyByCredentials: ['declared', 'vary'],
+  statuses: ['safe', 'any'],
+  qualifiedDirectives: ['whole', 'fields'],
+  mustUnderstand: ['ignore', 'honor'],
+  staleOnError: ['declared', 'allowed'],
+  lifetime: ['route', 'headers'],
+  partial: ['pass', 'store'],
+  post: ['pass', 'store'],
+  query: ['pass', 'cache'],
+  etag: ['add', 'keep'],
+  normalize: [true, false],
+} as const satisfies Partial<Record<keyof CachePolicy, readonly unknown[]>>;
 
 /**
- * Whether the handler gave a response to everybody. `public, max-age=0` does not: it lets nobody serve it without asking here who may have it, and
- * `res.sendFile` writes it by default.
+ * Checks and resolves a policy. Switches that are not given are those of {@link appPolicy}.
+ *
+ * @throws {ConfigError} When it is none, or a switch has no such position.
  */
-export function isMarkedPublic({ directives, lifetimeMs }: Freshness): boolean {
-  return directives.has('public') && lifetimeMs !== 0;
+export function toPolicy(policy: 'app' | 'rfc9111' | Partial<CachePolicy>): PolicyConfig {
+  if (policy === 'app') return resolve(appPolicy);
+  if (policy === 'rfc9111') return resolve(rfc9111Policy);
+  if (typeof policy !== 'object' || policy === null) {
+    throw new ConfigError("policy is 'app', 'rfc9111' or an object such as { ...rfc9111Policy, setCookie: 'refuse' }.");
+  }
+  checkOptions('policy', policy, Object.keys(appPolicy));
+  const given = Object.entries(policy).filter(([, value]) => value !== undefined);
+  return resolve({ ...appPolicy, ...(Object.fromEntries(given) as Partial<CachePolicy>) });
 }
 
-/** Targeted field, then the route's ttl (the handler's own word first), then Cache-Control and Expires. */
-function lifetimeOf({ status, freshness, handlerTtlMs }: ResponseFacts, config: CacheConfig): number | undefined {
-  if (freshness.isTargeted && freshness.lifetimeMs !== undefined) return freshness.lifetimeMs;
-  const isNegative = NEGATIVE.has(status);
-  const isCovered = COVERED_BY_TTL.has(status);
-  // A handler may have set it before it failed: it covers no other errors.
-  if (handlerTtlMs !== undefined && (isCovered || isNegative)) return handlerTtlMs;
-  if (isCovered && config.ttlMs !== undefined) return config.ttlMs;
-  return freshness.lifetimeMs ?? (isNegative ? config.negativeTtlMs : undefined);
+function resolve(policy: CachePolicy): PolicyConfig {
+  for (const [name, words] of Object.entries(WORDS) as [keyof typeof WORDS, readonly unknown[]][]) {
+    if (!words.includes(policy[name])) throw new ConfigError(`policy.${name} is one of ${words.join(', ')}.`);
+  }
+  const { requestDirectives, heuristicFraction, maxHeuristic, retain, targetedFields, ...rest } = policy;
+  if (typeof heuristicFraction !== 'number' || !(heuristicFraction >= 0 && heuristicFraction <= 1)) {
+    throw new ConfigError('policy.heuristicFraction is a number from 0 to 1.');
+  }
+  if (!Array.isArray(targetedFields) || !targetedFields.every((name) => typeof name === 'string' && name !== '')) {
+    throw new ConfigError('policy.targetedFields is a list of field names.');
+  }
+  return {
+    ...rest,
+    heuristicFraction,
+    targetedFields: targetedFields as readonly string[],
+    honorsDirectives: toPredicate(requestDirectives),
+    forwardsDirectives: requestDirectives === 'honor',
+    maxHeuristicMs: toMs(maxHeuristic, 'policy.maxHeuristic'),
+    retainMs: toMs(retain, 'policy.retain'),
+  };
 }
 
-/** A response that varies by who asks is stored only where the route declares how. */
-function mayShareVariants(field: FieldReader, config: CacheConfig): boolean {
-  const names = fieldNames(field('vary'));
-  if (names.includes('*')) return false;
-  const isDeclared = (name: string): boolean => config.vary.includes(name) || config.user !== undefined;
-  if (names.includes('cookie') && config.cookies === 'bypass' && !isDeclared('cookie')) return false;
-  return !names.includes('authorization') || isDeclared('authorization');
+function toPredicate(requestDirectives: CachePolicy['requestDirectives']): (req: Request) => boolean {
+  if (typeof requestDirectives === 'function') return (req) => requestDirectives(req) === true;
+  if (requestDirectives === 'ignore') return () => false;
+  if (requestDirectives === 'honor') return () => true;
+  throw new ConfigError('policy.requestDirectives is ignore, honor or a function of the request.');
 }

@@ -1,39 +1,126 @@
 import type { Request, Response } from 'express';
 import { addCacheStatus, type CacheStatus } from './cache-status.ts';
 import { conditionsOf, describesBody, isNotModified } from './conditional.ts';
+import type { Exchange } from './exchange.ts';
 import type { CacheConfig } from './options.ts';
+import { rangeInPart } from './partial.ts';
+import { type ByteRange, rangeFor, resolveRange } from './range.ts';
 import type { ResponseHead } from './response-head.ts';
 
 /** A stored response that is about to be sent. */
 export interface Replay {
   readonly head: ResponseHead;
+  /** Absent where only the head will be sent. With a `coding` in the head it is sent so. */
   readonly body: Buffer;
+  /** Default: the length of the body. */
+  readonly bodyBytes?: number;
   readonly ageMs: number;
   readonly status: CacheStatus;
+  /** Headers that are set already stay. */
+  readonly isOverlay?: boolean;
 }
 
-const BODILESS = new Set([204, 304]);
+const BODILESS = new Set([204, 205, 304]);
 /** Up to this size a body leaves as text, one byte a character: Node then sends it with the headers in one piece. Larger ones are not worth the copy. */
 const MAX_TEXT_BYTES = 16_384;
 
-/** Sends a stored response: its own status, headers and bytes, with Age and Cache-Status; 304 to a client that has it; only the head to HEAD. */
-export function replay(req: Request, res: Response, { head, body, ageMs, status }: Replay, config: CacheConfig): void {
+/** Sends a stored response: its own status, headers and bytes, with Age and Cache-Status; 304 to a client that has it; the part it asked for; only the head to HEAD. */
+export function replay(exchange: Exchange, { head, body, bodyBytes, ageMs, status, isOverlay }: Replay): void {
+  const { req, res, config } = exchange;
   const isUnchanged = head.status === 200 && isNotModified(conditionsOf(req.headers), head);
   // One by one: writeHead copies what it is given, which costs twice as much.
-  for (const [name, value] of head.headers) if (!isUnchanged || !describesBody(name)) res.setHeader(name, value);
+  for (const [name, value] of head.headers) {
+    if (isUnchanged && describesBody(name)) continue;
+    if (isOverlay !== true || !res.hasHeader(name)) res.setHeader(name, value);
+  }
   if (config.clientTtlMs !== undefined && !res.hasHeader('cache-control')) {
     res.setHeader('Cache-Control', clientCacheControl(config, ageMs));
   }
   res.setHeader('Age', String(Math.floor(ageMs / 1_000)));
-  addCacheStatus(res, status);
-  if (!isUnchanged && !BODILESS.has(head.status)) res.setHeader('Content-Length', String(body.length));
-  res.writeHead(isUnchanged ? 304 : head.status);
-  if (isUnchanged || req.method === 'HEAD') res.end();
-  else if (body.length <= MAX_TEXT_BYTES) res.end(body.toString('latin1'), 'latin1');
-  else res.end(body);
+  addCacheStatus(res, status, statusKey(exchange));
+  if (head.size !== undefined) describeCoding(res, head, isUnchanged);
+  if (isUnchanged) sendNotModified(res);
+  else sendWhole(req, res, head, { body, bodyBytes: bodyBytes ?? body.length });
+}
+
+/** For Cache-Status, where it may be told. */
+export function statusKey({ config, key }: Pick<Exchange, 'config' | 'key'>): string | undefined {
+  return config.isDebug ? key.name : undefined;
 }
 
 /** `max-age` counts from when the response was made, so the age it has already is added. */
 export function clientCacheControl({ clientTtlMs = 0, user }: CacheConfig, ageMs: number): string {
   return `${user === undefined ? '' : 'private, '}max-age=${Math.floor((clientTtlMs + ageMs) / 1_000)}`;
+}
+
+/** Kept compressed: it comes in two forms, whose ETag is the same only in meaning (RFC 9110 §8.8.3.3). */
+function describeCoding(res: Response, { coding, etag }: ResponseHead, isUnchanged: boolean): void {
+  res.vary('Accept-Encoding');
+  if (coding === undefined) return;
+  if (!isUnchanged) res.setHeader('Content-Encoding', coding);
+  if (etag?.startsWith('"') === true) res.setHeader('ETag', `W/${etag}`);
+}
+
+function sendNotModified(res: Response): void {
+  for (const name of res.getHeaderNames()) if (describesBody(name)) res.removeHeader(name);
+  res.writeHead(304);
+  res.end();
+}
+
+interface Content {
+  readonly body: Buffer;
+  readonly bodyBytes: number;
+}
+
+function sendWhole(req: Request, res: Response, head: ResponseHead, content: Content): void {
+  const part = partFor(req, head, content);
+  if (part === 'unsatisfiable') return sendUnsatisfiable(res, content.bodyBytes);
+  const { body } = content;
+  if (part === undefined) {
+    if (!BODILESS.has(head.status)) res.setHeader('Content-Length', String(content.bodyBytes));
+    if (head.reason === undefined) res.writeHead(head.status);
+    else res.writeHead(head.status, head.reason);
+    sendBytes(req, res, body);
+    return;
+  }
+  // RFC 9110 §15.3.7: the 206 that the whole would have been.
+  const { first, last, offset, length } = part;
+  res.setHeader('Content-Range', `bytes ${first + offset}-${last + offset}/${length}`);
+  res.setHeader('Content-Length', String(last - first + 1));
+  res.writeHead(206);
+  sendBytes(req, res, body.subarray(first, last + 1));
+}
+
+function sendBytes(req: Request, res: Response, body: Buffer): void {
+  if (req.method === 'HEAD') res.end();
+  else if (body.length <= MAX_TEXT_BYTES) res.end(body.toString('latin1'), 'latin1');
+  else res.end(body);
+}
+
+/** Bytes of the stored body, and where it begins in how long a whole. */
+interface PartFor extends ByteRange {
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** The part of a stored response that a request asks for (RFC 9110 §14.2); `undefined`: it is sent as it is. */
+function partFor(req: Request, head: ResponseHead, { bodyBytes }: Content): PartFor | 'unsatisfiable' | undefined {
+  if (req.headers.range === undefined || req.method !== 'GET') return undefined;
+  if (head.part !== undefined) {
+    const within = rangeInPart(head.part, req.headers);
+    if (within === 'as-stored' || within === undefined) return undefined;
+    return { ...within, offset: head.part.first, length: head.part.length };
+  }
+  const wanted = head.status === 200 && head.coding === undefined ? rangeFor(req.headers, head) : undefined;
+  if (wanted === undefined) return undefined;
+  const range = resolveRange(wanted, bodyBytes);
+  return range === undefined ? 'unsatisfiable' : { ...range, offset: 0, length: bodyBytes };
+}
+
+/** RFC 9110 §15.5.17. */
+function sendUnsatisfiable(res: Response, length: number): void {
+  for (const name of res.getHeaderNames()) if (describesBody(name)) res.removeHeader(name);
+  res.setHeader('Content-Range', `bytes */${length}`);
+  res.writeHead(416);
+  res.end();
 }

@@ -1,6 +1,7 @@
 import { unescape } from 'node:querystring';
 import type { Request } from 'express';
 import { digest } from '../core/digest.ts';
+import { collapseBlanks } from './normalize.ts';
 import type { CacheConfig } from './options.ts';
 
 /** What a request asks for, as far as the cache tells requests apart. */
@@ -9,26 +10,37 @@ export interface RequestKey {
   readonly name: string;
   /** Path and query, for the URL's tag. */
   readonly url: string;
+  /** Scheme and host: what groups belong to. */
+  readonly origin: string;
   /** Where responses without `Vary` are stored. Injective: no part can be spelled so that it reaches into the next. */
   readonly address: string;
   /** Where the response for these values of the request headers in `Vary` is stored. */
   variant(names: readonly string[]): string;
 }
 
+/** What a request is told apart by beside its URL and headers. */
+interface Distinction {
+  readonly user?: string | undefined;
+  /** A digest of its body. */
+  readonly body?: string | undefined;
+}
+
 /** The key of a request: scheme, host as Express trusts them, everything declared, and path and query or what `key` makes of the request. */
-export function requestKey(req: Request, config: CacheConfig, user: string | undefined): RequestKey {
+export function requestKey(req: Request, config: CacheConfig, { user, body }: Distinction = {}): RequestKey {
   const origin = originOf(req);
   const url = withQuery(req.originalUrl, config.query);
-  const name = config.keyPrefix + (config.key === undefined ? `GET:${url}` : customKey(config.key, req));
+  const name = config.keyPrefix + (config.key === undefined ? `${methodOf(req)}:${url}` : customKey(config.key, req));
   const declared = declaredParts(req, config, user);
   // A custom key and a URL never share an address, or a client could spell a URL like another route's key; nor do two prefixes, of which one may continue the other.
+  const content = body === undefined ? '' : `q${body}`;
   const kind = config.key === undefined ? `u${rewritingOf(req, url, config)}` : 'k';
-  const place = `${kind}|${config.keyPrefix.length}|${name}`;
+  const place = `${content}${kind}|${config.keyPrefix.length}|${name}`;
   return {
     name,
     url,
+    origin,
     address: `h:${origin}|${declared}|${place}`,
-    variant: (names) => `h:${origin}|${declared}~${headerDigest(req, names)}|${place}`,
+    variant: (names) => `h:${origin}|${declared}~${headerDigest(req, names, config.policy.normalize)}|${place}`,
   };
 }
 
@@ -53,8 +65,18 @@ function declaredParts(req: Request, config: CacheConfig, user: string | undefin
   return digest(JSON.stringify([config.vary.map((name) => req.headers[name] ?? null), user ?? null, cookies]));
 }
 
-function headerDigest(req: Request, names: readonly string[]): string {
-  return digest(JSON.stringify(names.map((name) => [name, req.headers[name] ?? null])));
+/** HEAD, and POST whose response is stored for GET, mean the same response as GET. */
+function methodOf({ method }: Request): 'GET' | 'QUERY' {
+  return method === 'QUERY' ? method : 'GET';
+}
+
+/** Values may be credentials, so only a hash of them is in a key. */
+function headerDigest(req: Request, names: readonly string[], isNormalized: boolean): string {
+  const valueOf = (name: string): unknown => {
+    const value = req.headers[name] ?? null;
+    return isNormalized && typeof value === 'string' ? collapseBlanks(value) : value;
+  };
+  return digest(JSON.stringify(names.map((name) => [name, valueOf(name)])));
 }
 
 /** All values of a cookie: a parser may take the first or the last. Parsers pass over blanks around its name. */
@@ -66,7 +88,7 @@ function cookieValues(req: Request, name: string): string[] {
 }
 
 /** Scheme and host. Forwarded ones count only where Express' `trust proxy` says so. Escaped: a Host header may hold anything. */
-function originOf(req: Request): string {
+export function originOf(req: Request): string {
   const { headers } = req;
   const isForwarded = headers['x-forwarded-proto'] !== undefined;
   const scheme = isForwarded || isEncrypted(req) ? encodeURIComponent(req.protocol) : 'http';

@@ -5,10 +5,11 @@ import { fieldNames } from './field-names.ts';
 /** Bits of an entry's flags. */
 const PUBLIC = 1;
 const MARKER = 2;
+const NEUTRAL = 4;
 
-/** Whether the handler marked it `public`. */
-export function isPublic({ flags }: Pick<Entry, 'flags'>): boolean {
-  return (flags & PUBLIC) !== 0;
+/** Whether it may be shared with requests that say who is asking: the handler marked it `public`, or was seen not to look. */
+export function isForEverybody({ flags }: Pick<Entry, 'flags'>): boolean {
+  return (flags & (PUBLIC | NEUTRAL)) !== 0;
 }
 
 /** Whether it is no response but says by what the responses vary. */
@@ -17,18 +18,51 @@ export function isMarker({ flags }: Pick<Entry, 'flags'>): boolean {
 }
 
 /** Flags of a response, and of a marker. */
-export const flagsOf = { response: (isMarkedPublic: boolean) => (isMarkedPublic ? PUBLIC : 0), marker: MARKER };
+export const flagsOf = {
+  response: ({ isPublic, isNeutral }: { isPublic: boolean; isNeutral: boolean }) =>
+    (isPublic ? PUBLIC : 0) | (isNeutral ? NEUTRAL : 0),
+  marker: MARKER,
+};
 
-/** Status and headers of a stored response. Several lines of one name are a list; names keep their case. */
-export interface ResponseHead {
+/** What of a response is stored beside its body, as JSON. Times in milliseconds; 0 and absent mean the same. */
+export interface StorableHead {
   readonly status: number;
+  /** Where it is not the usual one. */
+  readonly reason?: string | undefined;
+  /** Several lines of one name are a list; names keep their case. */
   readonly headers: readonly (readonly [name: string, value: string | readonly string[]])[];
-  readonly etag: string | undefined;
-  readonly lastModified: string | undefined;
+  /** How old it was when it was stored. */
+  readonly age?: number | undefined;
+  /** How long past its freshness it may be served while it is refreshed. */
+  readonly staleWhileRevalidate?: number | undefined;
+  /** How long past its freshness it may be served when the handler fails. */
+  readonly staleIfError?: number | undefined;
+  /** Whether it may not be served stale: never (`must`), or only where a directive of its own allows it (`declared`). */
+  readonly revalidate?: 'must' | 'declared' | undefined;
+  /** Which bytes a 206 holds, of how many, and what was asked for. */
+  readonly part?: StoredPart | undefined;
+  /** How the body is compressed here. */
+  readonly coding?: 'gzip' | undefined;
+  /** Its length without that. */
+  readonly size?: number | undefined;
+  /** The ETag is of the cache's making. */
+  readonly hasOwnEtag?: boolean | undefined;
 }
 
-/** What of it is stored, as JSON. */
-export type StorableHead = Pick<ResponseHead, 'status' | 'headers'>;
+export interface StoredPart {
+  readonly first: number;
+  readonly last: number;
+  readonly length: number;
+  readonly asked: string;
+}
+
+/** Status and headers of a stored response, checked. */
+export interface ResponseHead extends StorableHead {
+  readonly etag: string | undefined;
+  readonly lastModified: string | undefined;
+  readonly date: string | undefined;
+  readonly setsCookies: boolean;
+}
 
 /** Fields that are about one connection or one passage, not about the response (RFC 9110 §7.6.1, RFC 9111 §3.1), and those this cache writes anew. */
 const NEVER_STORED = new Set([
@@ -43,12 +77,9 @@ const NEVER_STORED = new Set([
   'transfer-encoding',
   'upgrade',
   'age',
-  'date',
   'cache-status',
   'x-cache',
   'content-length',
-  'set-cookie',
-  'retry-after',
   'ratelimit',
   'ratelimit-policy',
 ]);
@@ -58,23 +89,25 @@ function isNeverStored(name: string): boolean {
 }
 
 /** Headers that were there before the handler ran, by lower-case name. Middleware sets them anew on every request: only what the handler changed is stored. */
-export type HeadersBefore = ReadonlyMap<string, string>;
+export type HeadersBefore = ReadonlyMap<string, number | string | string[]>;
 
 export function headersBefore(res: ServerResponse): HeadersBefore {
-  return new Map(Object.entries(res.getHeaders()).map(([name, value]) => [name, String(value)]));
+  const headers = Object.entries(res.getHeaders());
+  return new Map(headers.filter((header): header is [string, number | string | string[]] => header[1] !== undefined));
 }
 
-/** What of a response's head is stored: what the handler set, in its own spelling. */
-export function storableHead(res: ServerResponse, before: HeadersBefore): StorableHead {
-  const dropped = new Set(fieldNames(res.getHeader('connection') as string | undefined));
+/** Headers of a response that may be stored: what the handler set, in its own spelling. */
+export function storableHeaders(res: ServerResponse, before: HeadersBefore): StorableHead['headers'] {
+  const refused = new Set(fieldNames(res.getHeader('connection') as string | undefined));
   const headers: [string, string | string[]][] = [];
   for (const name of rawHeaderNames(res)) {
     const key = name.toLowerCase();
     const value = res.getHeader(name);
-    if (value === undefined || isNeverStored(key) || dropped.has(key) || before.get(key) === String(value)) continue;
+    if (value === undefined || isNeverStored(key) || refused.has(key)) continue;
+    if (before.has(key) && String(before.get(key)) === String(value)) continue;
     headers.push([name, Array.isArray(value) ? value.map(String) : String(value)]);
   }
-  return { status: res.statusCode, headers };
+  return headers;
 }
 
 /** Header names in the handler's spelling; HTTP/2 has no other spelling than lower case. */
@@ -85,22 +118,32 @@ function rawHeaderNames(res: ServerResponse & { getRawHeaderNames?: () => string
 /** Reads and checks a stored head again: what comes from Redis may have been written by others. `undefined` when it is not fit to be sent. */
 export function decodeHead(metadata: Buffer): ResponseHead | undefined {
   try {
-    const { status, headers } = JSON.parse(metadata.toString()) as StorableHead;
-    if (!Number.isInteger(status) || status < 200 || status > 599) return undefined;
-    let etag: string | undefined;
-    let lastModified: string | undefined;
-    for (const [name, value] of headers) {
+    const head = JSON.parse(metadata.toString()) as StorableHead;
+    if (!Number.isInteger(head.status) || head.status < 200 || head.status > 599) return undefined;
+    if (head.reason !== undefined) validateHeaderValue('reason', head.reason);
+    for (const [name, value] of head.headers) {
       validateHeaderName(name);
       for (const line of linesOf(value)) validateHeaderValue(name, line);
       const key = name.toLowerCase();
-      if (key === 'set-cookie' || key === 'transfer-encoding' || key === 'content-length') return undefined;
-      if (key === 'etag') etag = String(value);
-      if (key === 'last-modified') lastModified = String(value);
+      if (key === 'transfer-encoding' || key === 'content-length') return undefined;
     }
-    return { status, headers, etag, lastModified };
+    return withValidators(head);
   } catch {
     return undefined;
   }
+}
+
+/** A head with what is asked of it often. */
+export function withValidators(head: StorableHead): ResponseHead {
+  const found: Record<string, string> = {};
+  for (const [name, value] of head.headers) found[name.toLowerCase()] = String(value);
+  return {
+    ...head,
+    etag: found['etag'],
+    lastModified: found['last-modified'],
+    date: found['date'],
+    setsCookies: found['set-cookie'] !== undefined,
+  };
 }
 
 function linesOf(value: unknown): string[] {

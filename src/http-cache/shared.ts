@@ -1,17 +1,27 @@
 import { LRUCache } from 'lru-cache';
 import type { Backend } from '../cache/backend.ts';
 import { createFlights, type Flights } from '../cache/flights.ts';
-import type { Recorded } from './fill.ts';
+import { readEnvironment } from '../core/environment.ts';
+import type { CacheConfig } from './options.ts';
+import type { Recorded } from './recorded.ts';
 import { createVariantReader, type VariantReader } from './vary.ts';
 
 /** So long after a response that could not be stored, requests of its key do not queue up behind each other. */
 const HIT_FOR_MISS_MS = 5_000;
 const MAX_HIT_FOR_MISS = 10_000;
+/** So long after a refresh that failed, stale responses are served without another. */
+const REFRESH_PAUSE_MS = 1_000;
 
 /** A response under way in this process, and where it is stored. */
 export interface SharedResponse extends Recorded {
   readonly address: string;
 }
+
+/**
+ * What becomes of a handler run that others wait for: its response; `again`, another process has stored one; `failed`, a stale response may be served; `refused`, it
+ * cannot be shared.
+ */
+export type Outcome = SharedResponse | 'again' | 'failed' | 'refused';
 
 /** A response that was just sent on its way to the store. */
 interface Landed {
@@ -27,12 +37,17 @@ const MAX_LANDED_BYTES = 8_388_608;
 export interface HttpCacheState {
   readonly backend: Backend;
   readonly variants: VariantReader;
-  /** `undefined` as outcome: it cannot be shared. */
-  readonly flights: Flights<SharedResponse | undefined>;
+  readonly flights: Flights<Outcome>;
   /** By flight key. A lookup that was begun before the response was stored misses it, and would run the handler again: handlers may be faster than lookups. */
   readonly landed: LRUCache<string, Landed>;
   /** Keys whose last response could not be stored (hit-for-miss). */
   readonly uncacheable: LRUCache<string, true>;
+  /** Keys whose refresh has just failed. */
+  readonly refreshPaused: LRUCache<string, true>;
+  /** Caches that a request made here does not reach: an application that the one it belongs to does not know of. */
+  readonly unreachable: WeakSet<CacheConfig>;
+  /** Whether to warn of what handlers read undeclared. */
+  readonly isDevelopment: boolean;
 }
 
 const states = new WeakMap<Backend, HttpCacheState>();
@@ -50,6 +65,9 @@ export function stateOf(backend: Backend): HttpCacheState {
         sizeCalculation: ({ response }) => response.draft.body.length + response.draft.metadata.length + 1,
       }),
       uncacheable: new LRUCache({ max: MAX_HIT_FOR_MISS, ttl: HIT_FOR_MISS_MS }),
+      refreshPaused: new LRUCache({ max: MAX_HIT_FOR_MISS, ttl: REFRESH_PAUSE_MS }),
+      unreachable: new WeakSet(),
+      isDevelopment: readEnvironment().isDevelopment,
     };
     states.set(backend, state);
   }

@@ -1,22 +1,59 @@
 import type { Request, Response } from 'express';
 import { urlTag } from '../cache/tags.ts';
 import { holdResponse } from '../http/hold-response.ts';
-import type { Register } from '../register/register.ts';
+import type { Purge } from '../register/records.ts';
+import type { Bump, Register } from '../register/register.ts';
+import { addCacheStatus } from './cache-status.ts';
+import { bypass, type ExchangeBase, openExchange } from './exchange.ts';
+import { fieldOf } from './record-response.ts';
+import { groupsIn, groupTag } from './groups.ts';
+import { originOf } from './request-key.ts';
+import { runUnshared, storeLate } from './run.ts';
 
 /** Methods that change nothing (RFC 9110 §9.2.1 and their registry). */
 const SAFE = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'QUERY', 'PROPFIND', 'REPORT', 'SEARCH', 'PRI']);
 
+/** A request that the cache cannot answer: its success may make stored responses wrong, and may bring a new one. */
+export function handleUnsafe(base: ExchangeBase): void {
+  const { req, res, config, state } = base;
+  const { register } = state.backend.store;
+  if (SAFE.has(req.method) || config.skip?.(req) === true) return pass(base);
+  if (req.method === 'POST' && config.policy.post === 'store') {
+    storePost(base, register).catch(base.next);
+    return;
+  }
+  invalidateAfterUnsafe(req, res, register);
+  pass(base);
+}
+
+function pass(base: ExchangeBase): void {
+  addCacheStatus(base.res, { forward: 'method' });
+  bypass(base);
+}
+
 /**
- * When an unsafe request succeeds, what is stored for its URL, and for `Location` and `Content-Location` on the same host, is invalidated before its answer leaves
- * (RFC 9111 §4.4). Redis being away does not keep the answer.
+ * When an unsafe request succeeds, what is stored for its URL, for `Location` and `Content-Location` on the same host (RFC 9111 §4.4), and for the groups it names
+ * (RFC 9875 §3) is invalidated before its answer leaves. Redis being away does not keep the answer. Resolves what the register says of it.
  */
-export function invalidateAfterUnsafe(req: Request, res: Response, register: Register): void {
-  if (SAFE.has(req.method)) return;
-  holdResponse(res, () => {
-    if (res.statusCode < 200 || res.statusCode >= 400) return undefined;
-    const urls = [req.originalUrl, ...['location', 'content-location'].flatMap((name) => sameHostUrl(req, res, name))];
-    return register.invalidate(urls.map((url) => ({ mode: 'hard', kind: 'tag', value: urlTag(url) })));
+function invalidateAfterUnsafe(req: Request, res: Response, register: Register): Promise<Bump | undefined> {
+  return new Promise((resolve) => {
+    holdResponse(res, () => {
+      if (res.statusCode < 200 || res.statusCode >= 400) {
+        resolve(undefined);
+        return undefined;
+      }
+      const invalidated = register.invalidate(purgesOf(req, res));
+      invalidated.then(resolve, () => resolve(undefined));
+      return invalidated;
+    });
   });
+}
+
+function purgesOf(req: Request, res: Response): Purge[] {
+  const urls = [req.originalUrl, ...['location', 'content-location'].flatMap((name) => sameHostUrl(req, res, name))];
+  const origin = originOf(req);
+  const groups = groupsIn(fieldOf(res)('cache-group-invalidation')).map((group) => groupTag(origin, group));
+  return [...urls.map(urlTag), ...groups].map((value) => ({ mode: 'hard', kind: 'tag', value }));
 }
 
 function sameHostUrl(req: Request, res: Response, name: string): string[] {
@@ -25,4 +62,23 @@ function sameHostUrl(req: Request, res: Response, name: string): string[] {
   if (value === undefined || !URL.canParse(base) || !URL.canParse(String(value), base + req.originalUrl)) return [];
   const url = new URL(String(value), base + req.originalUrl);
   return url.host === new URL(base).host ? [url.pathname + url.search] : [];
+}
+
+/**
+ * The response to a POST may answer later GETs (RFC 9110 §9.3.3). It is stored behind the invalidation that the POST itself brings, and only if nothing else was
+ * invalidated since before its handler ran.
+ */
+async function storePost(base: ExchangeBase, register: Register): Promise<void> {
+  const { req, res } = base;
+  const isVerified = await register.refresh();
+  const stamp = register.stamp();
+  const invalidated = invalidateAfterUnsafe(req, res, register);
+  const exchange = isVerified && stamp !== undefined ? openExchange(base) : undefined;
+  if (exchange === undefined || stamp === undefined) return pass(base);
+  runUnshared(exchange, { stamp, forward: 'method' }, (response) => {
+    void invalidated.then((bump) => {
+      if (bump === undefined || bump.previousClock !== stamp.clock) return;
+      storeLate(exchange, { ...response, draft: { ...response.draft, stamp: bump } });
+    });
+  });
 }

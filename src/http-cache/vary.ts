@@ -1,73 +1,114 @@
 import { LRUCache } from 'lru-cache';
-import type { Entry } from '../cache/entry.ts';
 import { type CacheStore, type Lookup, UNAVAILABLE } from '../cache/store.ts';
 import { within } from '../core/deadline.ts';
 import { fieldNames } from './field-names.ts';
 import { isMarker } from './response-head.ts';
 import type { RequestKey } from './request-key.ts';
 
+/** A lookup, and where it ended. */
+export interface Located extends Lookup {
+  /** Where the response is, or would be as far as is known. */
+  readonly address: string;
+  /** There are responses for this key, but none for the values of the headers they vary by. */
+  readonly isVaryMiss?: boolean;
+}
+
+/** How much of an entry is needed. */
+export type Part = 'whole' | 'head';
+
 /** Finds the stored variant of a response that a request selects (RFC 9111 §4.1). */
 export interface VariantReader {
-  read(key: RequestKey): Lookup | Promise<Lookup>;
-  /** Remembers what a response at this key varies by. */
-  learn(key: RequestKey, names: readonly string[]): void;
+  read(key: RequestKey, part: Part): Located | Promise<Located>;
+  /** Remembers what a response at this key varies by. False: the key has so many variants that this one should not be stored. */
+  learn(key: RequestKey, names: readonly string[], maxVariants: number): boolean;
 }
 
 const MAX_REMEMBERED = 10_000;
+
+interface Remembered {
+  readonly names: readonly string[];
+  /** Addresses of variants that this process stored. */
+  readonly stored: Set<string>;
+}
 
 /**
  * Where a response varies, its place without variants holds a marker that names the headers. Each process remembers what markers say, so that a hit is one read
  * all the same; what is remembered wrongly costs a second read and never selects a wrong variant, because names and values are both part of a variant's address.
  */
 export function createVariantReader(store: CacheStore): VariantReader {
-  const remembered = new LRUCache<string, readonly string[]>({ max: MAX_REMEMBERED });
+  const remembered = new LRUCache<string, Remembered>({ max: MAX_REMEMBERED });
+
+  function remember(address: string, names: readonly string[]): Remembered {
+    const known = remembered.get(address);
+    if (known?.names.join() === names.join()) return known;
+    const created = { names, stored: new Set<string>() };
+    remembered.set(address, created);
+    return created;
+  }
 
   /** Reads follow each other here, and one deadline is for all of them. */
-  function readBy(deadlineAt: number, address: string): Promise<Lookup> {
-    const lookup = store.read(address);
-    if (!(lookup instanceof Promise)) return Promise.resolve(lookup);
-    return within(Math.max(0, deadlineAt - performance.now()), lookup, UNAVAILABLE);
+  async function readBy(deadlineAt: number, address: string, part: Part): Promise<Located> {
+    const lookup = store.read(address, part);
+    if (!(lookup instanceof Promise)) return locate(lookup, address);
+    return locate(await within(Math.max(0, deadlineAt - performance.now()), lookup, UNAVAILABLE), address);
   }
 
-  async function readVariant(key: RequestKey, names: readonly string[]): Promise<Lookup> {
+  async function readVariant(key: RequestKey, names: readonly string[], part: Part): Promise<Located> {
     const deadlineAt = performance.now() + store.deadlineMs;
-    const lookup = await store.read(key.variant(names));
+    const address = key.variant(names);
+    const lookup = locate(await store.read(address, part), address);
     if (lookup.found !== undefined || lookup.stamp === undefined) return lookup;
-    const base = await readBy(deadlineAt, key.address);
+    const base = await readBy(deadlineAt, key.address, part);
     const current = namesIn(base);
-    if (current === undefined) return base.found === undefined || !isMarker(base.found.entry) ? base : lookup;
-    remembered.set(key.address, current);
-    return current.join() === names.join() ? lookup : readBy(deadlineAt, key.variant(current));
+    if (current === undefined) {
+      if (base.found === undefined || isMarker(base.found.entry)) return base;
+      remembered.delete(key.address);
+      return base;
+    }
+    remember(key.address, current);
+    if (current.join() === names.join()) return { ...lookup, isVaryMiss: true };
+    return asVariant(await readBy(deadlineAt, key.variant(current), part));
   }
 
-  function follow(key: RequestKey, lookup: Lookup, deadlineAt: number): Lookup | Promise<Lookup> {
+  function follow(key: RequestKey, lookup: Located, deadlineAt: number, part: Part): Located | Promise<Located> {
     const names = namesIn(lookup);
     if (names === undefined) return lookup;
-    remembered.set(key.address, names);
-    return readBy(deadlineAt, key.variant(names));
+    remember(key.address, names);
+    return readBy(deadlineAt, key.variant(names), part).then(asVariant);
   }
 
   return {
-    read(key) {
-      const names = remembered.size === 0 ? undefined : remembered.get(key.address);
-      if (names !== undefined) return readVariant(key, names);
+    read(key, part) {
+      const names = remembered.size === 0 ? undefined : remembered.get(key.address)?.names;
+      if (names !== undefined) return readVariant(key, names, part);
       const deadlineAt = performance.now() + store.deadlineMs;
-      const lookup = store.read(key.address);
+      const lookup = store.read(key.address, part);
       return lookup instanceof Promise
-        ? lookup.then((outcome) => follow(key, outcome, deadlineAt))
-        : follow(key, lookup, deadlineAt);
+        ? lookup.then((outcome) => follow(key, locate(outcome, key.address), deadlineAt, part))
+        : follow(key, locate(lookup, key.address), deadlineAt, part);
     },
-    learn(key, names) {
-      if (names.length > 0) remembered.set(key.address, names);
-      else remembered.delete(key.address);
+    learn(key, names, maxVariants) {
+      if (names.length === 0) {
+        remembered.delete(key.address);
+        return true;
+      }
+      const { stored } = remember(key.address, names);
+      const address = key.variant(names);
+      if (!stored.has(address) && stored.size >= maxVariants) return false;
+      stored.add(address);
+      return true;
     },
   };
 }
 
-function namesIn({ found }: Lookup): readonly string[] | undefined {
-  return found === undefined || !isMarker(found.entry) ? undefined : markedNames(found.entry);
+function locate(lookup: Lookup, address: string): Located {
+  return { ...lookup, address };
 }
 
-function markedNames({ metadata }: Entry): readonly string[] {
-  return fieldNames(metadata.toString());
+function asVariant(lookup: Located): Located {
+  return lookup.found === undefined ? { ...lookup, isVaryMiss: true } : lookup;
+}
+
+function namesIn({ found }: Lookup): readonly string[] | undefined {
+  return found === undefined || !isMarker(found.entry) ? undefined : fieldNames(found.entry.metadata.toString());
 }

@@ -11,6 +11,10 @@ export interface Keys {
   tombstone(key: string): string;
   /** Where a computed entry waits to be accepted: `P:f:{key}:<id>`. */
   filled(key: string, id: string): string;
+  /** Who computes an entry now, and who waits for it: `P:c:{key}:<group>`. */
+  lease(key: string, group: string): string;
+  /** Channel on which one process is told of leases it waits for: `P:w:<process>`. */
+  inbox(process: string): string;
   /** The invalidation register: `P:reg`. */
   readonly register: string;
   /** Channel on which new register clocks are told: `P:news`. */
@@ -30,6 +34,8 @@ export function createKeys(prefix: string, keyPrefix = ''): Keys {
     entry: (key) => `${prefix}:e:{${escapeKey(key)}}`,
     tombstone: (key) => `${prefix}:l:{${escapeKey(key)}}`,
     filled: (key, id) => `${prefix}:f:{${escapeKey(key)}}:${id}`,
+    lease: (key, group) => `${prefix}:c:{${escapeKey(key)}}:${group}`,
+    inbox: (process) => `${keyPrefix}${prefix}:w:${process}`,
     register: `${prefix}:reg`,
     news: `${keyPrefix}${prefix}:news`,
   };

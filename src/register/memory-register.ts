@@ -12,13 +12,14 @@ export function createMemoryRegister(maxRecords: number = MAX_RECORDS): Register
     judge: mirror.judge,
     stamp: () => ({ generation: mirror.generation, clock: mirror.syncedClock }),
     async invalidate(purges) {
-      const clock = mirror.syncedClock + 2; // Records lie between two clocks, as in Redis.
+      const previousClock = mirror.syncedClock;
+      const clock = previousClock + 2; // Records lie between two clocks, as in Redis.
       const everything = purges.some(({ mode, kind }) => mode === 'hard' && kind === 'everything');
       mirror.apply(purges.map((purge) => [toMember(purge), clock - 1]));
       mirror.advance(clock);
       mirror.raiseFloor(everything ? clock - 1 : mirror.overflowOf(MAX_SCANNED_PURGES));
       mirror.trim(maxRecords);
-      return { generation: mirror.generation, clock };
+      return { generation: mirror.generation, clock, previousClock };
     },
     now: () => started + performance.now(),
     open: () => undefined,

@@ -6,10 +6,9 @@ import type { Keys } from '../redis/keys.ts';
 import { createSubscriber } from '../redis/subscriber.ts';
 import { bumpRegister } from './bump-register.lua.ts';
 import { createServerClock } from './clock.ts';
-import type { Stamp } from './mirror.ts';
 import { readRegister } from './read-register.lua.ts';
 import { type Purge, toMember } from './records.ts';
-import { MAX_RECORDS, MAX_SCANNED_PURGES, type Register, RETENTION_MS } from './register.ts';
+import { type Bump, MAX_RECORDS, MAX_SCANNED_PURGES, type Register, RETENTION_MS } from './register.ts';
 import { type BumpReply, type RegisterPage, toBumpReply, toRegisterPage } from './register-reply.ts';
 import { createRegisterSync, type RegisterReads } from './register-sync.ts';
 import { createUnconfirmedPurges } from './unconfirmed.ts';
@@ -107,7 +106,7 @@ export function createRedisRegister({
     await reads.bump([], 0, 0);
   }
 
-  async function write(purges: readonly Purge[]): Promise<Stamp> {
+  async function write(purges: readonly Purge[]): Promise<Bump> {
     const everything = purges.some(({ mode, kind }) => mode === 'hard' && kind === 'everything');
     const members = purges.filter(({ mode, kind }) => mode === 'soft' || kind !== 'everything').map(toMember);
     const reply = await guard({ operation: 'invalidate', key: keys.register, fallback: noFallback }, () =>
@@ -116,7 +115,8 @@ export function createRedisRegister({
     sync.applyOwn(members, reply);
     const floor = limitScannedPurges();
     if (floor > 0) void reads.bump([], 0, floor);
-    return { generation: reply.generation, clock: reply.clock };
+    const { generation, clock: bumped, previousClock } = reply;
+    return { generation, clock: bumped, previousClock };
   }
 
   /** Here as well as where they are written: a process that never reads knows of no others than its own. */

@@ -2,6 +2,12 @@ import type { Dependencies } from './ledger.ts';
 import type { Stamp, Verdict } from './mirror.ts';
 import type { Purge } from './records.ts';
 
+/** A step of the register's clock. */
+export interface Bump extends Stamp {
+  /** The clock before it. */
+  readonly previousClock: number;
+}
+
 /**
  * Knows what was invalidated, and when, on a logical clock.
  *
@@ -23,7 +29,7 @@ export interface Register {
    *
    * @throws {RedisError} When that could not be confirmed. This process heeds them from then on and goes on trying to write them.
    */
-  invalidate(purges: readonly Purge[]): Promise<Stamp>;
+  invalidate(purges: readonly Purge[]): Promise<Bump>;
   /** Heeds purges in this process from now on, and writes them as soon as that is possible. */
   owe(purges: readonly Purge[]): void;
   /** The register's time in milliseconds since the epoch, the same for all processes. */

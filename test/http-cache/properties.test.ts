@@ -179,7 +179,7 @@ function addressOf(
     app: { get: () => undefined },
     socket: { encrypted: protocol === 'https' },
   } as unknown as Request;
-  const key = requestKey(req, config, user);
+  const key = requestKey(req, config, { user });
   return names === undefined ? key.address : key.variant(names);
 }
 

@@ -1,0 +1,111 @@
+import { randomUUID } from 'node:crypto';
+import type { Connection } from '../redis/connection.ts';
+import type { Keys } from '../redis/keys.ts';
+import { createSubscriber } from '../redis/subscriber.ts';
+import { askForLease } from './ask-for-lease.lua.ts';
+import { writingOf } from './entry.ts';
+import { renewLease } from './renew-lease.lua.ts';
+import { settleLease } from './settle-lease.lua.ts';
+
+/** How a computation ended: `stored`, look again; `refused`, it cannot be shared. */
+export type LeaseOutcome = 'stored' | 'refused';
+
+/** Answer to a process that wants to compute an entry. */
+export type Lease =
+  | {
+      readonly state: 'mine';
+      /** Lets those who wait go on. To be called however the computation ended; until then the lease is renewed. */
+      settle(outcome: LeaseOutcome): void;
+    }
+  | {
+      readonly state: 'theirs';
+      /** Resolves how it ended, or after a moment without an answer: then ask again. */
+      readonly ended: Promise<LeaseOutcome | undefined>;
+    }
+  /** The entry is not what the asker has seen: look again. */
+  | { readonly state: 'changed' }
+  /** Redis is away: compute without one. */
+  | { readonly state: 'unavailable' };
+
+/**
+ * One computation at a time over all processes. Leases save work and nothing rests on them: one that is lost costs a second computation, one whose owner died delays
+ * others until it has run out.
+ */
+export interface Leases {
+  /** Asks for the lease of an address. Groups of one address compute beside each other. `seen` is what the asker's lookup found there. */
+  ask(address: string, group: string, seen: Buffer | undefined): Promise<Lease>;
+  /** Closes the connection that listens. Leases go on without it, slower. */
+  close(): void;
+}
+
+const TTL_MS = 3_000;
+/** A computation that takes longer is not waited for any more. */
+const MAX_HELD_MS = 30_000;
+/** Messages may be lost: so often whoever waits asks again. */
+const POLL_MS = 100;
+
+/** Creates the leases of one prefix in Redis. */
+export function createLeases({ client, guard }: Connection, keys: Keys): Leases {
+  const inbox = keys.inbox(randomUUID());
+  const waiting = new Map<string, Set<(outcome: LeaseOutcome | undefined) => void>>();
+  const subscriber = createSubscriber(client, inbox, (message) => {
+    const at = message.indexOf(' ');
+    tell(message.slice(at + 1), message.slice(0, at) as LeaseOutcome);
+  });
+  let asked = 0;
+
+  function tell(lease: string, outcome: LeaseOutcome): void {
+    for (const resolve of waiting.get(lease) ?? []) resolve(outcome);
+  }
+
+  function ending(lease: string): Promise<LeaseOutcome | undefined> {
+    subscriber.start();
+    return new Promise((resolve) => {
+      const waiters = waiting.get(lease) ?? new Set();
+      waiting.set(lease, waiters);
+      const finish = (outcome: LeaseOutcome | undefined): void => {
+        clearTimeout(timer);
+        waiters.delete(finish);
+        if (waiters.size === 0 && waiting.get(lease) === waiters) waiting.delete(lease);
+        resolve(outcome);
+      };
+      const timer = setTimeout(finish, POLL_MS, undefined);
+      waiters.add(finish);
+    });
+  }
+
+  /** Renews the lease until it is settled. */
+  function hold(lease: string, owner: string): Lease {
+    const giveUpAt = performance.now() + MAX_HELD_MS;
+    const renewal = setInterval(() => {
+      if (performance.now() > giveUpAt) return clearInterval(renewal);
+      void guard({ operation: 'renew lease', key: lease, fallback: () => 0 }, () =>
+        renewLease(client, { lease }, { owner, ttlMs: TTL_MS }),
+      );
+    }, TTL_MS / 3).unref();
+    return {
+      state: 'mine',
+      settle(outcome) {
+        clearInterval(renewal);
+        void guard({ operation: 'settle lease', key: lease, fallback: () => 0 }, () =>
+          settleLease(client, { lease }, { owner, message: `${outcome} ${lease}` }),
+        );
+      },
+    };
+  }
+
+  return {
+    async ask(address, group, seen) {
+      const lease = keys.lease(address, group);
+      const owner = `${inbox}:${++asked}`;
+      const args = { owner, inbox, ttlMs: TTL_MS, seen: writingOf(seen) };
+      const state = await guard({ operation: 'ask for lease', key: lease, fallback: () => 'unavailable' }, () =>
+        askForLease(client, { lease, entry: keys.entry(address) }, args),
+      );
+      if (state === 'mine') return hold(lease, owner);
+      if (state === 'theirs') return { state, ended: ending(lease) };
+      return { state: state === 'changed' ? 'changed' : 'unavailable' };
+    },
+    close: subscriber.close,
+  };
+}

@@ -1,0 +1,71 @@
+import type { Entry } from '../cache/entry.ts';
+import { acceptsGzip, decompressBody } from './compress.ts';
+import { conditionsOf, isNotModified } from './conditional.ts';
+import type { Exchange } from './exchange.ts';
+import type { ResponseHead } from './response-head.ts';
+import { isWhole, type Stored } from './stale.ts';
+import { servable } from './stored.ts';
+
+/** A stored response in the form in which this client gets it. */
+export interface Content {
+  readonly head: ResponseHead;
+  /** Empty where it will not be sent. */
+  readonly body: Buffer;
+  readonly bodyBytes: number;
+}
+
+const NO_BODY = Buffer.alloc(0);
+
+/** The content that answers a request, read and unpacked as far as it is needed; `undefined` when that failed. */
+export function contentFor(
+  exchange: Exchange,
+  stored: Stored,
+  address: string,
+): Content | Promise<Content | undefined> {
+  const { head, entry } = stored;
+  const isPacked = head.coding !== undefined && !takesCoding(exchange);
+  if (!needsBody(exchange, head)) {
+    const bodyBytes = isPacked ? (head.size ?? 0) : entry.bodyBytes;
+    return { head: isPacked ? unpacked(head) : head, body: NO_BODY, bodyBytes };
+  }
+  if (isWhole(entry) && !isPacked) return { head, body: entry.body, bodyBytes: entry.bodyBytes };
+  return readContent(exchange, stored, { address, isPacked });
+}
+
+/** Bytes of a range are those of the content as it was made. */
+function takesCoding({ req }: Exchange): boolean {
+  return req.headers.range === undefined && acceptsGzip(req.headers);
+}
+
+function needsBody({ req }: Exchange, head: ResponseHead): boolean {
+  return req.method !== 'HEAD' && !(head.status === 200 && isNotModified(conditionsOf(req.headers), head));
+}
+
+async function readContent(
+  exchange: Exchange,
+  stored: Stored,
+  { address, isPacked }: { readonly address: string; readonly isPacked: boolean },
+): Promise<Content | undefined> {
+  const whole = isWhole(stored.entry) ? stored : await readWhole(exchange, address);
+  if (whole === undefined) return undefined;
+  const { head, entry } = whole;
+  if (!isPacked) return { head, body: entry.body, bodyBytes: entry.bodyBytes };
+  const body = await unpack(entry, head);
+  return body && { head: unpacked(head), body, bodyBytes: body.length };
+}
+
+/** The whole of what was read in part. */
+export async function readWhole(exchange: Exchange, address: string): Promise<Stored | undefined> {
+  const { found } = await exchange.state.backend.store.read(address);
+  return servable(exchange, found);
+}
+
+/** Damaged, it counts as not there. */
+async function unpack({ body }: Entry, { size = 0 }: ResponseHead): Promise<Buffer | undefined> {
+  const bytes = await decompressBody(body, size).catch(() => undefined);
+  return bytes?.length === size ? bytes : undefined;
+}
+
+function unpacked(head: ResponseHead): ResponseHead {
+  return { ...head, coding: undefined };
+}

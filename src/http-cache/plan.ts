@@ -1,0 +1,122 @@
+import type { Request, Response } from 'express';
+import { toTags } from '../cache/tags.ts';
+import { isAuthorizedByTheBook } from './bypass.ts';
+import type { Exchange } from './exchange.ts';
+import { fieldNames } from './field-names.ts';
+import { type FieldReader, freshnessOf } from './freshness.ts';
+import { groupsIn, groupTag, tagsIn } from './groups.ts';
+import { type HandlerWishes, MAX_TAGS } from './handle.ts';
+import { isMarkedPublic, mayStore, type Storage } from './may-store.ts';
+import type { CacheConfig } from './options.ts';
+import type { StorableHead } from './response-head.ts';
+import type { Tracker } from './track.ts';
+
+/** A response as it is about to be stored: the handler's, or a stored one with the fields of a newer 304. */
+export interface Representation {
+  readonly status: number;
+  readonly reason: string | undefined;
+  readonly field: FieldReader;
+  readonly headers: StorableHead['headers'];
+}
+
+/** Circumstances of a response. */
+export interface Circumstances {
+  readonly exchange: Exchange;
+  readonly wishes: HandlerWishes;
+  readonly tracker: Tracker | undefined;
+  /** How long the handler took to begin its answer, in milliseconds. */
+  readonly delayMs: number;
+}
+
+/** How a response will be stored, once it is known to be whole. */
+export interface Plan {
+  readonly storage: Storage;
+  readonly head: StorableHead;
+  readonly tags: readonly string[];
+  /** Names of the request headers it varies by, beyond those in the key. */
+  readonly varyNames: readonly string[];
+  readonly isPublic: boolean;
+  readonly isNeutral: boolean;
+}
+
+/** Decides whether and how a response may be stored; `undefined` when it may not. */
+export function planOf(response: Representation, { exchange, wishes, tracker, delayMs }: Circumstances): Plan | undefined {
+  const { req, res, config, state, directives } = exchange;
+  if (wishes.isSkipped || directives.noStore) return undefined;
+  const identity = tracker?.identity() ?? 'none';
+  if (identity === 'given' || wishes.isPrivate) return undefined;
+  const now = state.backend.store.register.now();
+  const { field, status } = response;
+  const freshness = freshnessOf(field, { now, delayMs }, config.policy);
+  const isNeutral = tracker !== undefined && identity === 'none';
+  const storage = mayStore(
+    {
+      status,
+      field,
+      freshness,
+      now,
+      handlerTtlMs: wishes.ttlMs,
+      mustBeForEverybody: exchange.isCredentialed,
+      isAuthorized: isAuthorizedByTheBook(req, config),
+      isNeutral,
+      mustBeExplicit: req.method === 'POST',
+    },
+    config,
+  );
+  if (storage === undefined || !meetsCondition(req, res, config)) return undefined;
+  const tags = tagsOf(exchange, wishes, field);
+  if (tags === undefined) return undefined;
+  const shortened = 1 - config.jitter * Math.random();
+  return {
+    storage: { ...storage, freshMs: storage.freshMs * shortened },
+    head: headOf(response, storage, freshness.initialAgeMs, config, now),
+    tags,
+    varyNames: varyNamesOf(field, tracker, config),
+    isPublic: isMarkedPublic(freshness),
+    isNeutral,
+  };
+}
+
+function headOf(
+  { status, reason, headers }: Representation,
+  storage: Storage,
+  initialAgeMs: number,
+  { policy }: CacheConfig,
+  now: number,
+): StorableHead {
+  const dropped = new Set(storage.droppedFields);
+  if (policy.setCookie !== 'store') dropped.add('set-cookie');
+  const kept = headers.filter(([name]) => !dropped.has(name.toLowerCase()));
+  const hasDate = kept.some(([name]) => name.toLowerCase() === 'date');
+  return {
+    status,
+    reason: reason === '' ? undefined : reason,
+    // RFC 9110 §6.6.1: what has no Date gets that of its arrival.
+    headers: hasDate ? kept : [...kept, ['Date', new Date(now).toUTCString()]],
+    age: initialAgeMs || undefined,
+    staleWhileRevalidate: storage.staleWhileRevalidateMs || undefined,
+    staleIfError: storage.staleIfErrorMs || undefined,
+    revalidate: storage.revalidate,
+  };
+}
+
+/** All tags of a response; `undefined` when it has more than an entry holds. */
+function tagsOf({ req, res, config, key }: Exchange, wishes: HandlerWishes, field: FieldReader): string[] | undefined {
+  const routeTags = typeof config.tags === 'function' ? config.tags(req, res) : config.tags;
+  const named = tagsIn(field);
+  const groups = groupsIn(field('cache-groups')).map((group) => groupTag(key.origin, group));
+  if (routeTags.length + wishes.tags.length + named.length + groups.length > MAX_TAGS) return undefined;
+  return [...new Set([...toTags(routeTags, 'cache'), ...wishes.tags, ...toTags(named, 'cache'), ...groups])];
+}
+
+function varyNamesOf(field: FieldReader, tracker: Tracker | undefined, config: CacheConfig): string[] {
+  const read = tracker?.credentialHeaders() ?? [];
+  const named = fieldNames(field('vary'));
+  return [...new Set([...named, ...read])].filter((name) => !config.vary.includes(name)).toSorted();
+}
+
+/** Only true is yes: what has no types may answer nothing, or a promise. */
+function meetsCondition(req: Request, res: Response, { condition }: CacheConfig): boolean {
+  const answer: unknown = condition === undefined || condition(req, res);
+  return answer === true;
+}

@@ -1,0 +1,190 @@
+import type { Response } from 'express';
+import { digest } from '../core/digest.ts';
+import { addCacheStatus } from './cache-status.ts';
+import { type Conditions, describesBody, isNotModified } from './conditional.ts';
+import type { Fill, Filling, Reception } from './fill.ts';
+import type { FieldReader } from './freshness.ts';
+import { tellTags } from './groups.ts';
+import { joinParts, partOf } from './partial.ts';
+import { type Plan, planOf, type Representation } from './plan.ts';
+import { type Recorded, toRecorded } from './recorded.ts';
+import { clientCacheControl, statusKey } from './replay.ts';
+import { type HeadersBefore, type StorableHead, storableHeaders } from './response-head.ts';
+import { agrees, mergeHeaders, readerOf } from './revalidate.ts';
+
+/** The handler's answer goes to its client as it comes, and is kept while it may be stored. */
+export function recordResponse(filling: Filling): Reception {
+  const { fill, outcome, conditions, startedAt } = filling;
+  const { req, res, config } = fill.exchange;
+  const promisedBytes = lengthOf(res);
+  const isTooLarge = (promisedBytes ?? 0) > config.maxBytes;
+  let plan = isTooLarge ? undefined : tryPlan(filling);
+  const isStored = plan !== undefined && req.method !== 'HEAD';
+  let chunks: Buffer[] = [];
+  let size = 0;
+
+  function refuse(isFinal: boolean): void {
+    plan = undefined;
+    chunks = [];
+    outcome.refused(isFinal);
+  }
+
+  if (plan === undefined) refuse(true);
+  describe(fill, plan, isStored);
+  return {
+    mode: answersNotModified(res, conditions) ? 'mute' : 'send',
+    chunk(bytes) {
+      if (plan === undefined) return false;
+      size += bytes.length;
+      if (size <= config.maxBytes) chunks.push(bytes);
+      else refuse(true);
+      return size <= config.maxBytes;
+    },
+    end(hasClientLeft) {
+      if (plan === undefined || isSpoiled(fill, plan)) return refuse(false);
+      const computeMs = performance.now() - startedAt;
+      if (req.method === 'HEAD') {
+        const freshened = freshenByHead(fill, plan, computeMs);
+        return freshened === undefined ? refuse(false) : outcome.recorded(freshened);
+      }
+      // A handler may stop early when its client has left: then only a promised length proves that it is whole.
+      const isWhole = promisedBytes === undefined ? !hasClientLeft : promisedBytes === size;
+      const recorded = isWhole ? complete(fill, plan, Buffer.concat(chunks), computeMs) : undefined;
+      return recorded === undefined ? refuse(false) : outcome.recorded(recorded);
+    },
+  };
+}
+
+function lengthOf(res: Response): number | undefined {
+  const length = res.getHeader('content-length');
+  return length === undefined ? undefined : Number(length);
+}
+
+/** Whatever functions of the route's options throw must not break a response that has begun, in a callback perhaps where nobody catches it. */
+function tryPlan(filling: Filling): Plan | undefined {
+  const { fill, delayMs } = filling;
+  const { exchange, wishes, tracker } = fill;
+  if (!mayBeRecorded(filling)) return undefined;
+  try {
+    const response = representationOf(fill, filling.before);
+    return response && planOf(response, { exchange, wishes, tracker, delayMs });
+  } catch (error) {
+    exchange.state.backend.events.report('cache: tags or condition', error);
+    return undefined;
+  }
+}
+
+/** GET and what stands for it; HEAD only to freshen what GET stored (RFC 9111 §4.3.5). A 304 to conditions of nobody's says nothing. */
+function mayBeRecorded({ fill: { exchange, basis } }: Filling): boolean {
+  const { req, res } = exchange;
+  if (req.method === 'HEAD') return basis !== undefined && res.statusCode === basis.head.status;
+  return req.method !== 'POST' || isOfItsOwnUrl(exchange);
+}
+
+/** RFC 9110 §9.3.3: a response to POST may answer GET when it has a lifetime and names the request's own URL. */
+function isOfItsOwnUrl({ req, res, key }: Fill['exchange']): boolean {
+  const location = res.getHeader('content-location');
+  const base = key.origin + req.originalUrl;
+  if (res.statusCode !== 200 || location === undefined || !URL.canParse(String(location), base)) return false;
+  return new URL(String(location), base).href === new URL(base).href;
+}
+
+/** Reads the header fields of a response. */
+export function fieldOf(res: Response): FieldReader {
+  return (name) => {
+    const value = res.getHeader(name);
+    return typeof value === 'number' ? String(value) : value;
+  };
+}
+
+function representationOf({ exchange, basis, address }: Fill, before: HeadersBefore): Representation | undefined {
+  const { req, res } = exchange;
+  const field = fieldOf(res);
+  const headers = storableHeaders(res, before);
+  if (req.method !== 'HEAD' || basis === undefined) {
+    return { status: res.statusCode, reason: res.statusMessage, field, headers };
+  }
+  if (!agrees(field, basis.head, basis.entry.bodyBytes)) {
+    void exchange.state.backend.store.remove(address).catch(() => undefined);
+    return undefined;
+  }
+  const merged = mergeHeaders(basis.head.headers, headers);
+  return { status: basis.head.status, reason: basis.head.reason, field: readerOf(merged), headers: merged };
+}
+
+/** Says what the client and caches further out should know. */
+function describe({ exchange, forward, wishes }: Fill, plan: Plan | undefined, isStored: boolean): void {
+  const { res, config } = exchange;
+  // Whoever caches further on has to tell apart what the key tells apart.
+  for (const name of config.vary) res.vary(name);
+  if (wishes.isPrivate && !res.hasHeader('cache-control')) res.setHeader('Cache-Control', 'private');
+  addCacheStatus(res, { forward, isStored }, statusKey(exchange));
+  if (plan === undefined) return;
+  if (config.tagField !== undefined) tellTags(res, config.tagField, plan.tags);
+  if (config.clientTtlMs !== undefined && !res.hasHeader('cache-control')) {
+    res.setHeader('Cache-Control', clientCacheControl(config, 0));
+  }
+}
+
+/** Whether what was decided when the headers left is not so any more: a cookie came on the way out, or the handler has looked at who is asking since. */
+function isSpoiled({ exchange: { res, config }, tracker, wishes }: Fill, plan: Plan): boolean {
+  if (config.policy.setCookie === 'refuse' && res.hasHeader('set-cookie')) return true;
+  if (wishes.isSkipped || wishes.isPrivate) return true;
+  if (tracker === undefined) return false;
+  const identity = tracker.identity();
+  if (identity === 'given' || (plan.isNeutral && identity !== 'none')) return true;
+  return tracker.credentialHeaders().some((name) => !plan.varyNames.includes(name));
+}
+
+function complete(fill: Fill, plan: Plan, body: Buffer, computeMs: number): Recorded | undefined {
+  const { exchange, basis } = fill;
+  if (plan.head.status !== 206) {
+    return toRecorded(fill, { plan, head: withEtag(plan.head, body, exchange.config), body, computeMs });
+  }
+  const field = readerOf(plan.head.headers);
+  const part = partOf(field, exchange.req.headers.range, body.length);
+  if (part === undefined) return undefined;
+  const etag = field('etag');
+  const newer = { head: { ...plan.head, part }, etag: etag === undefined ? undefined : String(etag), body };
+  const joined = basis && joinParts({ head: basis.head, body: basis.entry.body }, newer);
+  if (joined === undefined) return toRecorded(fill, { plan, head: newer.head, body, computeMs });
+  return toRecorded(fill, { plan, head: asWhole({ ...newer.head, part: joined.part }), body: joined.body, computeMs });
+}
+
+/** A part that has become the whole is a 200 (RFC 9110 §15.3.7.3). */
+export function asWhole(head: StorableHead): StorableHead {
+  const { part, ...rest } = head;
+  if (part === undefined || part.first !== 0 || part.last !== part.length - 1) return head;
+  return { ...rest, status: 200, headers: rest.headers.filter(([name]) => name.toLowerCase() !== 'content-range') };
+}
+
+/** Weak: compression on the way out may change the bytes. */
+function withEtag(head: StorableHead, body: Buffer, { policy }: Fill['exchange']['config']): StorableHead {
+  const hasEtag = head.headers.some(([name]) => name.toLowerCase() === 'etag');
+  if (hasEtag || head.status !== 200 || policy.etag === 'keep') return head;
+  return { ...head, headers: [...head.headers, ['ETag', `W/"${digest(body)}"`]], hasOwnEtag: true };
+}
+
+function freshenByHead(fill: Fill, plan: Plan, computeMs: number): Recorded | undefined {
+  const { basis } = fill;
+  if (basis === undefined) return undefined;
+  const { coding, size } = basis.head;
+  return toRecorded(fill, { plan, head: { ...plan.head, coding, size }, body: basis.entry.body, computeMs });
+}
+
+/** Turns a 200 into the 304 that the client's own validators ask for. */
+function answersNotModified(res: Response, conditions: Conditions): boolean {
+  const text = (name: string): string | undefined => {
+    const value = res.getHeader(name);
+    return value === undefined ? undefined : String(value);
+  };
+  const validators = { etag: text('etag'), lastModified: text('last-modified') };
+  const isAnswer = res.statusCode === 200 || (res.statusCode === 206 && conditions.ifNoneMatch !== undefined);
+  if (!isAnswer || !isNotModified(conditions, validators)) return false;
+  res.statusCode = 304;
+  res.statusMessage = '';
+  for (const name of res.getHeaderNames()) {
+    if (describesBody(name) || name === 'transfer-encoding') res.removeHeader(name);
+  }
+  return true;
+}

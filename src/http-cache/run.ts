@@ -1,0 +1,203 @@
+import { entryKey } from '../cache/tags.ts';
+import type { EntryDraft } from '../cache/entry.ts';
+import type { LeaseOutcome } from '../cache/leases.ts';
+import { within } from '../core/deadline.ts';
+import type { Stamp } from '../register/mirror.ts';
+import type { Forward } from './cache-status.ts';
+import { compressBody } from './compress.ts';
+import { type Exchange, tell } from './exchange.ts';
+import { type Fill, type FillOutcome, recordFill } from './fill.ts';
+import { attachHandle } from './handle.ts';
+import { completionOf } from './partial.ts';
+import type { Recorded } from './recorded.ts';
+import { flagsOf } from './response-head.ts';
+import { validationOf } from './revalidate.ts';
+import type { Outcome, SharedResponse } from './shared.ts';
+import type { Stored } from './stale.ts';
+import { isTracked, track } from './track.ts';
+import { warnOfUndeclared } from './undeclared.ts';
+import type { Located } from './vary.ts';
+
+/** A request waits for another's answer so long at most, then runs its own handler. */
+export const MAX_WAIT_MS = 5_000;
+
+/** A handler run that a lookup has led to. */
+export interface Run {
+  readonly lookup: Located;
+  readonly stamp: Stamp;
+  readonly forward: Forward;
+  /** What is stored and may not be sent as it is. */
+  readonly basis: Stored | undefined;
+}
+
+/** Who is told what becomes of a handler run. */
+export interface Sharing {
+  /** Requests of this process, as soon as the handler has ended. */
+  share(outcome: Outcome): void;
+  /** Other processes, once a response is on its way to the store. */
+  settle(outcome: LeaseOutcome): void;
+}
+
+const NOBODY: Sharing = { share: () => undefined, settle: () => undefined };
+
+/** Runs the handler; requests that come meanwhile wait for what it answers, in this process and in others. */
+export function lead(exchange: Exchange, run: Run, again: () => Promise<void>): void | Promise<void> {
+  const share = beginFlight(exchange, run.stamp);
+  if (exchange.state.backend.leases === undefined || exchange.config.coalesce === 'process') {
+    return runHandler(exchange, run, { ...NOBODY, share });
+  }
+  return claim(exchange, run.lookup).then((claimed) => {
+    if (claimed === 'again' || claimed === 'refused') share(claimed);
+    if (claimed === 'again') return again();
+    return runHandler(exchange, run, claimed === 'refused' ? NOBODY : { share, settle: claimed.settle });
+  });
+}
+
+/** Others may join from now on, until the returned function says what became of it. */
+export function beginFlight({ config, key, state, flightKey }: Exchange, stamp: Stamp): (outcome: Outcome) => void {
+  let share: (outcome: Outcome) => void = () => undefined;
+  const shared = new Promise<Outcome>((resolve) => {
+    share = resolve;
+  });
+  // A flight that takes longer ends for others, so that a handler that never answers holds back only those who came with it.
+  const outcome = within<Outcome>(MAX_WAIT_MS, shared, 'refused');
+  const tags = typeof config.tags === 'function' ? [] : config.tags;
+  const end = state.flights.begin(flightKey, { stamp, known: { key: entryKey('h', key.name), tags } }, outcome);
+  outcome.then(end, end);
+  return share;
+}
+
+/** Becomes the one that computes, over all processes; or learns that another has stored a response, or has found that it cannot be shared. */
+export async function claim(
+  { state, group, flightKey }: Exchange,
+  { address, bytes }: Located,
+): Promise<Pick<Sharing, 'settle'> | 'again' | 'refused'> {
+  const giveUpAt = performance.now() + MAX_WAIT_MS;
+  const { leases } = state.backend;
+  while (leases !== undefined && performance.now() < giveUpAt) {
+    const lease = await leases.ask(address, group, bytes);
+    if (lease.state === 'changed') return 'again';
+    if (lease.state === 'mine') return lease;
+    if (lease.state === 'unavailable') break;
+    const ended = await lease.ended;
+    if (ended === 'stored') return 'again';
+    if (ended === 'refused') {
+      state.uncacheable.set(flightKey, true);
+      return 'refused';
+    }
+  }
+  return NOBODY;
+}
+
+/** Runs the handler for this request. */
+export function runHandler(exchange: Exchange, run: Run, sharing: Sharing = NOBODY): void {
+  const { req, res, config } = exchange;
+  tell(exchange, 'misses', 'cache:miss');
+  const fill: Fill = {
+    exchange,
+    stamp: run.stamp,
+    forward: run.forward,
+    address: run.lookup.address,
+    basis: run.basis,
+    asked: askedOf(exchange, run),
+    tracker: isTracked(config) ? track(req, res, config) : undefined,
+    wishes: attachHandle(res),
+  };
+  recordFill(fill, outcomeOf(fill, sharing));
+  exchange.next();
+}
+
+/** Runs the handler of a request that nothing stored can answer; what it answers is stored by the caller. */
+export function runUnshared(
+  exchange: Exchange,
+  { stamp, forward }: Pick<Run, 'stamp' | 'forward'>,
+  onRecorded: (response: Recorded) => void,
+): void {
+  const { res, state } = exchange;
+  tell(exchange, 'bypasses', 'cache:bypass');
+  const nothing = { basis: undefined, asked: undefined, tracker: undefined };
+  const fill: Fill = { exchange, stamp, forward, address: exchange.key.address, ...nothing, wishes: attachHandle(res) };
+  recordFill(fill, {
+    recorded(response) {
+      state.uncacheable.delete(exchange.flightKey);
+      onRecorded(response);
+    },
+    refused: () => undefined,
+    failed: () => undefined,
+  });
+  exchange.next();
+}
+
+/** Stores a response that was recorded by {@link runUnshared}. */
+export function storeLate(exchange: Exchange, response: Recorded): void {
+  store(exchange, locate(exchange, response), NOBODY.settle);
+}
+
+/** Asks the handler to validate or complete what is stored. A client's own Cache-Control would make Express answer in full. */
+function askedOf({ req, config }: Exchange, { basis }: Run): Fill['asked'] {
+  if (basis === undefined) return undefined;
+  const asked = validationOf(basis.head) ?? (req.headers.range === undefined ? completionOf(basis.head) : undefined);
+  if (asked === undefined || config.policy.forwardsDirectives) return asked;
+  return { ...asked, 'cache-control': undefined, pragma: undefined };
+}
+
+function outcomeOf(fill: Fill, { share, settle }: Sharing): FillOutcome {
+  const { exchange, tracker } = fill;
+  const { state, flightKey, req } = exchange;
+  const warn = (varyNames: readonly string[]): void => {
+    if (tracker !== undefined && state.isDevelopment) warnOfUndeclared(exchange.route, tracker, varyNames);
+  };
+  return {
+    recorded(response) {
+      state.uncacheable.delete(flightKey);
+      const shared = locate(exchange, response);
+      state.landed.set(flightKey, { response: shared, landedAt: performance.now() });
+      share(shared);
+      store(exchange, shared, settle);
+      warn(response.varyNames);
+    },
+    refused(isFinal) {
+      if (isFinal && req.method === 'GET' && req.headers.range === undefined) state.uncacheable.set(flightKey, true);
+      share('refused');
+      settle('refused');
+      warn([]);
+    },
+    failed() {
+      state.refreshPaused.set(flightKey, true);
+      share('failed');
+      settle('refused');
+    },
+  };
+}
+
+/** Its place; where it varies, the place of its variant. */
+function locate({ key }: Exchange, response: Recorded): SharedResponse {
+  const { varyNames } = response;
+  return { ...response, address: varyNames.length === 0 ? key.address : key.variant(varyNames) };
+}
+
+/** Stores a response, with a marker in the place of its key where it varies, and tells other processes behind that. */
+function store(exchange: Exchange, shared: SharedResponse, settle: Sharing['settle']): void {
+  const { key, state, config } = exchange;
+  const { store: cacheStore } = state.backend;
+  const { varyNames, address, draft } = shared;
+  if (!state.variants.learn(key, varyNames, config.maxVariants)) return settle('refused');
+  const write = (written: EntryDraft): void => {
+    // Nobody waits: the command is on its way before the last byte of the response, so this process' next read comes behind it.
+    void cacheStore.write(address, written).then((isStored) => isStored && tell(exchange, 'stores', 'cache:store'));
+    if (varyNames.length > 0) {
+      const marker = { ...written, flags: flagsOf.marker, metadata: varyNames.join(), body: Buffer.alloc(0) };
+      void cacheStore.write(key.address, marker);
+    }
+    settle('stored');
+  };
+  if (shared.body.length < config.compressBytes || shared.head.coding !== undefined) return write(draft);
+  packDraft(shared, config.compressBytes).then(write, () => write(draft));
+}
+
+async function packDraft({ head, body, draft }: SharedResponse, minBytes: number): Promise<EntryDraft> {
+  const packed = await compressBody(head, body, minBytes);
+  if (packed.coding === undefined) return draft;
+  const metadata = JSON.stringify({ ...head, coding: packed.coding, size: body.length });
+  return { ...draft, metadata, body: packed.body };
+}
