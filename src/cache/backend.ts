@@ -114,7 +114,11 @@ function openMemory(options: BackendOptions, prefix: string): Shared {
   const register = createMemoryRegister();
   const store = createMemoryStore(register, settings['memory'] ?? 0);
   const close = (): void => void inMemory.delete(prefix);
-  return share(settings, { kind: 'memory', store, leases: undefined, events: new EventBus() }, { open: () => undefined, close });
+  return share(
+    settings,
+    { kind: 'memory', store, leases: undefined, events: new EventBus() },
+    { open: () => undefined, close },
+  );
 }
 
 function checkEmbedded({ backend, logger = console }: BackendOptions): void {

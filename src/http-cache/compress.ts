@@ -4,7 +4,8 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { parseCacheControl } from './cache-control.ts';
 import type { StorableHead } from './response-head.ts';
 
-const TEXT = /^(?:text\/(?!event-stream)|application\/(?:[\w.+-]+\+)?(?:json|xml|javascript)|application\/(?:javascript|wasm)|image\/svg\+xml)/i;
+const TEXT =
+  /^(?:text\/(?!event-stream)|application\/(?:[\w.+-]+\+)?(?:json|xml|javascript)|application\/(?:javascript|wasm)|image\/svg\+xml)/i;
 
 /** A body as it is kept. */
 export interface KeptBody {

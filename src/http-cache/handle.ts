@@ -51,7 +51,13 @@ export function takeOver(res: object): number {
 
 /** Puts `res.cache` on a response. */
 export function attachHandle(res: { cache?: ResponseCache }): HandlerWishes {
-  const wishes: HandlerWishes = { tags: [], ttlMs: undefined, isSkipped: false, isPrivate: false, depth: takeOver(res) };
+  const wishes: HandlerWishes = {
+    tags: [],
+    ttlMs: undefined,
+    isSkipped: false,
+    isPrivate: false,
+    depth: takeOver(res),
+  };
   wishesOf.set(res, wishes);
   const handle: ResponseCache = {
     tag(...tags) {

@@ -41,27 +41,30 @@ export interface Storage {
 const COVERED_BY_TTL = new Set([200, 203, 204, 300, 301, 308]);
 const NEGATIVE = new Set([404, 410]);
 /** Safe to store where the handler itself says for how long. Not among them: partial and validating answers, challenges, refusals for load, all of 5xx. */
-const SAFE = new Set([
-  ...COVERED_BY_TTL,
-  ...NEGATIVE,
-  302,
-  303,
-  307,
-  400,
-  402,
-  403,
-  405,
-  406,
-  409,
-  414,
-  415,
-  422,
-  451,
-]);
+const SAFE = new Set([...COVERED_BY_TTL, ...NEGATIVE, 302, 303, 307, 400, 402, 403, 405, 406, 409, 414, 415, 422, 451]);
 /** RFC 9110 §15.1: what may be stored by a heuristic. */
 const HEURISTIC = new Set([200, 203, 204, 300, 301, 308, 404, 405, 410, 414, 501]);
 /** RFC 9111 §5.2.2.3 is for caches that know what a status asks of them: the registered ones. */
-const UNDERSTOOD = new Set([...SAFE, 201, 202, 205, 207, 208, 226, 401, 407, 408, 411, 412, 413, 416, 417, 421, 423, 424]);
+const UNDERSTOOD = new Set([
+  ...SAFE,
+  201,
+  202,
+  205,
+  207,
+  208,
+  226,
+  401,
+  407,
+  408,
+  411,
+  412,
+  413,
+  416,
+  417,
+  421,
+  423,
+  424,
+]);
 for (const status of [425, 426, 428, 431, 500, 501, 502, 503, 504, 505, 506, 507, 508, 511]) UNDERSTOOD.add(status);
 
 /** How a response may be stored; `undefined` when it may not. RFC 9111 §3, §4.2. */
@@ -91,7 +94,8 @@ function storageOf(
     ? (config.staleWhileRevalidateMs ?? secondsOf(directives, 'stale-while-revalidate') ?? 0)
     : 0;
   const staleIfErrorMs = mayBeStale ? (config.staleIfErrorMs ?? secondsOf(directives, 'stale-if-error') ?? 0) : 0;
-  const retainMs = hasValidator(field) || (revalidate === undefined && config.policy.retainMs > 0) ? config.policy.retainMs : 0;
+  const retainMs =
+    hasValidator(field) || (revalidate === undefined && config.policy.retainMs > 0) ? config.policy.retainMs : 0;
   const keepMs = Math.max(staleWhileRevalidateMs, staleIfErrorMs, retainMs);
   if (freshMs + keepMs < 1) return undefined;
   return {
@@ -126,8 +130,7 @@ function isStorableStatus({ status, freshness, field }: ResponseFacts, { policy 
 
 /** What keeps a response out whatever its lifetime. */
 function isProhibited({ status, field, freshness: { directives } }: ResponseFacts, { policy }: CacheConfig): boolean {
-  const isUnderstood =
-    policy.mustUnderstand === 'honor' && directives.has('must-understand') && UNDERSTOOD.has(status);
+  const isUnderstood = policy.mustUnderstand === 'honor' && directives.has('must-understand') && UNDERSTOOD.has(status);
   if (directives.has('no-store') && !isUnderstood) return true;
   const isWhole = policy.qualifiedDirectives === 'whole';
   if (isWhole ? directives.has('private') : scopeOf(directives, 'private') === 'all') return true;

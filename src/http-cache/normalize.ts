@@ -17,7 +17,11 @@ export function toNormalize(normalize: Normalize | undefined): Normalize | undef
   if (normalize === undefined) return undefined;
   for (const [name, values] of Object.entries(normalize) as [string, unknown][]) {
     const isKnown = (NAMES as readonly string[]).includes(name.toLowerCase());
-    if (!isKnown || !Array.isArray(values) || !values.every((value) => typeof value === 'string' && /^\S+$/.test(value)))
+    if (
+      !isKnown ||
+      !Array.isArray(values) ||
+      !values.every((value) => typeof value === 'string' && /^\S+$/.test(value))
+    )
       throw new ConfigError("normalize takes lists by header: { 'accept-language': ['de', 'en'] }, 'accept-encoding'.");
   }
   return Object.fromEntries(Object.entries(normalize).map(([name, values]) => [name.toLowerCase(), values]));

@@ -40,7 +40,10 @@ export interface Plan {
 }
 
 /** Decides whether and how a response may be stored; `undefined` when it may not. */
-export function planOf(response: Representation, { exchange, wishes, tracker, delayMs }: Circumstances): Plan | undefined {
+export function planOf(
+  response: Representation,
+  { exchange, wishes, tracker, delayMs }: Circumstances,
+): Plan | undefined {
   const { req, res, config, state, directives } = exchange;
   if (wishes.isSkipped || directives.noStore) return undefined;
   const identity = tracker?.identity() ?? 'none';

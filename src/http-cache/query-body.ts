@@ -12,7 +12,8 @@ export async function bodyDigest(req: Request): Promise<string | undefined> {
   const type = String(req.headers['content-type'] ?? '');
   const encoding = String(req.headers['content-encoding'] ?? '');
   const parsed: unknown = req.body;
-  if (parsed !== undefined) return digest(JSON.stringify([type, Buffer.isBuffer(parsed) ? parsed.toString('latin1') : parsed]));
+  if (parsed !== undefined)
+    return digest(JSON.stringify([type, Buffer.isBuffer(parsed) ? parsed.toString('latin1') : parsed]));
   if (req.readableEnded) return undefined;
   const bytes = await peekBody(req);
   return bytes && digest(JSON.stringify([type, encoding, bytes.toString('latin1')]));

@@ -17,6 +17,8 @@ export function recordResponse(filling: Filling): Reception {
   const { fill, outcome, conditions, startedAt } = filling;
   const { req, res, config } = fill.exchange;
   const promisedBytes = lengthOf(res);
+  // Whoever caches further on has to tell apart what the key tells apart.
+  for (const name of config.vary) res.vary(name);
   const isTooLarge = (promisedBytes ?? 0) > config.maxBytes;
   let plan = isTooLarge ? undefined : tryPlan(filling);
   const isStored = plan !== undefined && req.method !== 'HEAD';
@@ -115,8 +117,6 @@ function representationOf({ exchange, basis, address }: Fill, before: HeadersBef
 /** Says what the client and caches further out should know. */
 function describe({ exchange, forward, wishes }: Fill, plan: Plan | undefined, isStored: boolean): void {
   const { res, config } = exchange;
-  // Whoever caches further on has to tell apart what the key tells apart.
-  for (const name of config.vary) res.vary(name);
   if (wishes.isPrivate && !res.hasHeader('cache-control')) res.setHeader('Cache-Control', 'private');
   addCacheStatus(res, { forward, isStored }, statusKey(exchange));
   if (plan === undefined) return;

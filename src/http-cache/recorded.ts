@@ -17,7 +17,12 @@ export interface Recorded {
 /** A whole response, as it is stored. */
 export function toRecorded(
   { exchange: { key }, stamp }: { readonly exchange: Exchange; readonly stamp: Stamp },
-  { plan, head, body, computeMs }: {
+  {
+    plan,
+    head,
+    body,
+    computeMs,
+  }: {
     readonly plan: Plan;
     readonly head: StorableHead;
     readonly body: Buffer;

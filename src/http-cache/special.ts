@@ -100,9 +100,7 @@ function receiveCompletion({ fill, outcome, before, delayMs, startedAt }: Fillin
       }
       const whole = asWhole({ ...basis.head, headers, part: { ...part, last: part.length - 1 } });
       const response = { status: 200, reason: undefined, field: readerOf(whole.headers), headers: whole.headers };
-      const plan = attempt(exchange, () =>
-        planOf(response, { exchange, wishes, tracker, delayMs }),
-      );
+      const plan = attempt(exchange, () => planOf(response, { exchange, wishes, tracker, delayMs }));
       if (plan === undefined) outcome.refused(false);
       else {
         const computeMs = performance.now() - startedAt;

@@ -28,7 +28,11 @@ const outside = AsyncLocalStorage.snapshot();
  * Sends a request like this one through the whole application, without a client: `next()` belongs to the first request and cannot be called again. `prepare` sees it
  * before any middleware does. Resolves when it is answered, or when it is given up after `maxMs`.
  */
-export function repeatRequest(original: Request, maxMs: number, prepare: (request: IncomingMessage) => void): Promise<void> {
+export function repeatRequest(
+  original: Request,
+  maxMs: number,
+  prepare: (request: IncomingMessage) => void,
+): Promise<void> {
   const socket = silentSocket(original.socket);
   const request = requestLike(original, socket);
   const response = new ServerResponse(request);
@@ -92,7 +96,9 @@ function requestLike(original: Request, socket: Socket): IncomingMessage {
     method: 'GET',
     url: original.originalUrl,
     headers,
-    rawHeaders: Object.entries(headers).flatMap(([name, value]) => [value ?? []].flat().flatMap((line) => [name, line])),
+    rawHeaders: Object.entries(headers).flatMap(([name, value]) =>
+      [value ?? []].flat().flatMap((line) => [name, line]),
+    ),
     httpVersion: '1.1',
     httpVersionMajor: 1,
     httpVersionMinor: 1,

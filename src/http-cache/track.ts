@@ -40,7 +40,8 @@ const HARMLESS = new Set([
   'traceparent',
   'tracestate',
 ]);
-const CREDENTIAL = /auth|cookie|token|api-?key|secret|session|jwt|credential|password|user|account|tenant|identity|client-?id/;
+const CREDENTIAL =
+  /auth|cookie|token|api-?key|secret|session|jwt|credential|password|user|account|tenant|identity|client-?id/;
 
 /** Properties of every request, and those that hold nothing of the request or only what is in the key. */
 const OWN_TO_REQUESTS = new Set([

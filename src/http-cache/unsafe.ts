@@ -1,8 +1,9 @@
 import type { Request, Response } from 'express';
-import { urlTag } from '../cache/tags.ts';
+import { entryKey, urlTag } from '../cache/tags.ts';
 import { holdResponse } from '../http/hold-response.ts';
 import type { Purge } from '../register/records.ts';
-import type { Bump, Register } from '../register/register.ts';
+import type { Stamp } from '../register/mirror.ts';
+import type { Register } from '../register/register.ts';
 import { addCacheStatus } from './cache-status.ts';
 import { bypass, type ExchangeBase, openExchange } from './exchange.ts';
 import { fieldOf } from './record-response.ts';
@@ -15,14 +16,14 @@ const SAFE = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'QUERY', 'PROPFIND', 'R
 
 /** A request that the cache cannot answer: its success may make stored responses wrong, and may bring a new one. */
 export function handleUnsafe(base: ExchangeBase): void {
-  const { req, res, config, state } = base;
+  const { req, config, state } = base;
   const { register } = state.backend.store;
   if (SAFE.has(req.method) || config.skip?.(req) === true) return pass(base);
   if (req.method === 'POST' && config.policy.post === 'store') {
     storePost(base, register).catch(base.next);
     return;
   }
-  invalidateAfterUnsafe(req, res, register);
+  invalidateAfterUnsafe(base);
   pass(base);
 }
 
@@ -33,20 +34,13 @@ function pass(base: ExchangeBase): void {
 
 /**
  * When an unsafe request succeeds, what is stored for its URL, for `Location` and `Content-Location` on the same host (RFC 9111 §4.4), and for the groups it names
- * (RFC 9875 §3) is invalidated before its answer leaves. Redis being away does not keep the answer. Resolves what the register says of it.
+ * (RFC 9875 §3) is invalidated before its answer leaves. Redis being away does not keep the answer.
  */
-function invalidateAfterUnsafe(req: Request, res: Response, register: Register): Promise<Bump | undefined> {
-  return new Promise((resolve) => {
-    holdResponse(res, () => {
-      if (res.statusCode < 200 || res.statusCode >= 400) {
-        resolve(undefined);
-        return undefined;
-      }
-      const invalidated = register.invalidate(purgesOf(req, res));
-      invalidated.then(resolve, () => resolve(undefined));
-      return invalidated;
-    });
-  });
+function invalidateAfterUnsafe(
+  { req, res, state }: ExchangeBase,
+  invalidate: (purges: readonly Purge[]) => Promise<unknown> = state.backend.store.register.invalidate,
+): void {
+  holdResponse(res, () => (res.statusCode < 200 || res.statusCode >= 400 ? undefined : invalidate(purgesOf(req, res))));
 }
 
 function purgesOf(req: Request, res: Response): Purge[] {
@@ -65,20 +59,36 @@ function sameHostUrl(req: Request, res: Response, name: string): string[] {
 }
 
 /**
- * The response to a POST may answer later GETs (RFC 9110 §9.3.3). It is stored behind the invalidation that the POST itself brings, and only if nothing else was
- * invalidated since before its handler ran.
+ * The response to a POST may answer later GETs (RFC 9110 §9.3.3). It is stored behind the invalidation that the POST itself brings, and only if nothing of the kind
+ * came from elsewhere since before its handler ran.
  */
 async function storePost(base: ExchangeBase, register: Register): Promise<void> {
-  const { req, res } = base;
   const isVerified = await register.refresh();
-  const stamp = register.stamp();
-  const invalidated = invalidateAfterUnsafe(req, res, register);
-  const exchange = isVerified && stamp !== undefined ? openExchange(base) : undefined;
-  if (exchange === undefined || stamp === undefined) return pass(base);
-  runUnshared(exchange, { stamp, forward: 'method' }, (response) => {
-    void invalidated.then((bump) => {
-      if (bump === undefined || bump.previousClock !== stamp.clock) return;
-      storeLate(exchange, { ...response, draft: { ...response.draft, stamp: bump } });
+  const begun = register.stamp();
+  const exchange = isVerified && begun !== undefined ? openExchange(base) : undefined;
+  if (exchange === undefined || begun === undefined) {
+    invalidateAfterUnsafe(base);
+    return pass(base);
+  }
+  const { key } = exchange;
+  const known = { key: entryKey('h', key.name), tags: [urlTag(key.url)] };
+  let tell: (stamp: Stamp | undefined) => void = () => undefined;
+  const invalidated = new Promise<Stamp | undefined>((resolve) => {
+    tell = resolve;
+  });
+  invalidateAfterUnsafe(base, async (purges) => {
+    const mayBeStored = (await register.refresh()) && register.judge(begun, () => known) === 'valid';
+    const before = register.stamp();
+    const bump = await register.invalidate(purges).catch(() => undefined);
+    // Nothing at all came between: who else purged this URL did so before, and was seen, or comes after.
+    tell(mayBeStored && bump !== undefined && bump.previousClock === before?.clock ? bump : undefined);
+  });
+  runUnshared(exchange, { stamp: begun, forward: 'method' }, (response) => {
+    const { draft } = response;
+    void invalidated.then((stamp) => {
+      const others = { ...draft, tags: draft.tags.filter((tag) => !known.tags.includes(tag)) };
+      if (stamp === undefined || register.judge(begun, () => others) !== 'valid') return;
+      storeLate(exchange, { ...response, draft: { ...draft, stamp } });
     });
   });
 }

@@ -158,8 +158,6 @@ const REFUSED_ROWS: readonly Row[] = [
 const BYPASSED_ROWS: readonly Row[] = [
   { name: 'a body', ask: { body: '{"a":1}', headers: { 'Content-Length': '7' } } },
   { name: 'a body in chunks', ask: { body: 'abc', headers: { 'Transfer-Encoding': 'chunked' } } },
-  { name: 'a range', ask: withHeaders({ Range: 'bytes=0-1' }) },
-  { name: 'If-Range', ask: withHeaders({ 'If-Range': '"a"' }) },
   { name: 'If-Match', ask: withHeaders({ 'If-Match': '*' }) },
   { name: 'If-Unmodified-Since', ask: withHeaders({ 'If-Unmodified-Since': inAMinute() }) },
   { name: 'skip', options: { ttl: '1m', skip: () => true } },
@@ -226,7 +224,6 @@ describe('what is never replayed', () => {
     'X-RateLimit-Remaining': '3',
     RateLimit: '"default";r=3',
     'RateLimit-Policy': '"default";q=10',
-    'Retry-After': '5',
     'Keep-Alive': 'timeout=1',
     'Proxy-Authenticate': 'Basic',
     'X-Hop': 'listed in Connection',
@@ -241,8 +238,7 @@ describe('what is never replayed', () => {
     await ask(port, '/');
     const hit = await ask(port, '/');
     expect(verdict(hit)).toBe(HIT);
-    expect(hit.headers.age).toBe('0');
-    expect(new Date(hit.headers.date ?? 0).getTime()).toBeGreaterThan(Date.now() - 10_000);
+    expect(Number(hit.headers.age)).toBeGreaterThanOrEqual(77); // As old as it was when it came.
     const names = Object.keys(hit.headers);
     const written = new Set(['age', 'date', 'cache-status', 'connection', 'keep-alive']);
     const never = Object.keys(NEVER).map((name) => name.toLowerCase());
