@@ -49,7 +49,7 @@ export interface CachePolicy {
 export const appPolicy: CachePolicy = Object.freeze({
   requestDirectives: 'ignore',
   setCookie: 'refuse',
-  cookies: 'bypass',
+  cookies: 'track',
   authorization: 'public',
   varyByCredentials: 'declared',
   heuristicFraction: 0,

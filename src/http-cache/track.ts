@@ -46,7 +46,8 @@ const CREDENTIAL =
 /** Properties of every request, and those that hold nothing of the request or only what is in the key. */
 const OWN_TO_REQUESTS = new Set([
   ...Object.getOwnPropertyNames(new IncomingMessage(new Socket())),
-  ...['originalUrl', 'baseUrl', 'params', 'query', 'body', 'route', 'app', 'res', 'next', 'log', 'id'],
+  ...Object.getOwnPropertyNames(IncomingMessage.prototype),
+  ...['ip', 'ips', 'originalUrl', 'baseUrl', 'params', 'query', 'body', 'route', 'app', 'res', 'next', 'log', 'id'],
 ]);
 /** They come from cookies: without one they say nothing. */
 const FROM_COOKIES = new Set(['cookies', 'signedCookies', 'session', 'sessionID', 'sessionStore', 'secret']);
@@ -80,7 +81,7 @@ export function track(req: Request, res: Response, config: CacheConfig): Tracker
     if (name === 'cookie' || name === 'authorization') note(value === undefined ? 'absent' : 'given', name);
   }
 
-  watchHeaders(req, noteHeader, () => note('absent', 'all headers'));
+  // Before there are properties of the watch's own.
   watchProperties(
     req,
     (name) => !OWN_TO_REQUESTS.has(name) && !name.startsWith('_'),
@@ -89,6 +90,7 @@ export function track(req: Request, res: Response, config: CacheConfig): Tracker
       note(isSilent ? 'absent' : 'given', `req.${name}`);
     },
   );
+  watchHeaders(req, noteHeader, () => note('absent', 'all headers'));
   for (const name of ['ip', 'ips'] as const) watchAddress(req, name, () => note('given', `req.${name}`));
   const locals = res.locals as object | undefined;
   if (locals !== undefined) {

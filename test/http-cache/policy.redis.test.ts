@@ -23,6 +23,7 @@ const withHeaders = (headers: Headers): Ask => ({ headers });
 const COOKIE = withHeaders({ Cookie: 'sid=1' });
 const AUTHORIZATION = withHeaders({ Authorization: 'Bearer x' });
 const NO_TTL: CacheOptions = {};
+const BYPASSING: CacheOptions = { ttl: '1m', cookies: 'bypass' };
 const inAMinute = (): string => new Date(Date.now() + 60_000).toUTCString();
 
 const STORED_ROWS: readonly Row[] = [
@@ -112,13 +113,23 @@ const REFUSED_ROWS: readonly Row[] = [
   { name: 'no-store behind public', headers: cc('public, max-age=60, No-Store') },
   { name: 'a targeted no-store', headers: { 'CDN-Cache-Control': 'no-store', ...cc('public, max-age=60') } },
   { name: 'a targeted lifetime of 0', headers: { 'CDN-Cache-Control': 'max-age=0' } },
-  { name: 'a cookie', ask: COOKIE },
-  { name: 'a cookie and a lifetime', ask: COOKIE, headers: cc('max-age=60') },
-  { name: 'Authorization', ask: AUTHORIZATION },
-  { name: 'Authorization with s-maxage', ask: AUTHORIZATION, headers: cc('s-maxage=60') },
+  { name: 'a cookie', ask: COOKIE, options: BYPASSING },
+  { name: 'a cookie and a lifetime', ask: COOKIE, options: BYPASSING, headers: cc('max-age=60') },
+  { name: 'Authorization', ask: AUTHORIZATION, options: BYPASSING },
+  { name: 'Authorization with s-maxage', ask: AUTHORIZATION, options: BYPASSING, headers: cc('s-maxage=60') },
   { name: 'Authorization where cookies are ignored', ask: AUTHORIZATION, options: { ttl: '1m', cookies: 'ignore' } },
-  { name: 'public that is stale at once, for a cookie', ask: COOKIE, headers: cc('public, max-age=0') },
-  { name: 'public that is stale at once, for Authorization', ask: AUTHORIZATION, headers: cc('public, max-age=0') },
+  {
+    name: 'public that is stale at once, for a cookie',
+    ask: COOKIE,
+    options: BYPASSING,
+    headers: cc('public, max-age=0'),
+  },
+  {
+    name: 'public that is stale at once, for Authorization',
+    ask: AUTHORIZATION,
+    options: BYPASSING,
+    headers: cc('public, max-age=0'),
+  },
   { name: 'Vary: *', headers: { Vary: '*' } },
   { name: 'Vary: * among others', headers: { Vary: 'Accept, *' } },
   { name: 'Vary: Cookie', headers: { Vary: 'Cookie' } },
