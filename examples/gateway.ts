@@ -32,9 +32,7 @@ HOP_BY_HOP.push('proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgra
 
 /** Header lines as they came, each in its own spelling. */
 function passedOn({ headers, rawHeaders }: IncomingMessage): OutgoingHttpHeaders {
-  const named = String(headers.connection ?? '')
-    .toLowerCase()
-    .split(/\s*,\s*/);
+  const named = (headers.connection ?? '').toLowerCase().split(/\s*,\s*/);
   const dropped = new Set([...HOP_BY_HOP, ...named]);
   const passed: Record<string, string[]> = {};
   for (let i = 0; i < rawHeaders.length; i += 2) {

@@ -11,7 +11,7 @@ import { settleLease } from './settle-lease.lua.ts';
 export type LeaseOutcome = 'stored' | 'refused';
 
 /** Answer to a process that wants to compute an entry. */
-export type Lease =
+type Lease =
   | {
       readonly state: 'mine';
       /** Lets those who wait go on. To be called however the computation ended; until then the lease is renewed. */

@@ -15,6 +15,7 @@ interface Refresh {
   readonly run: Run;
   readonly sharing: Sharing;
   hasArrived: boolean;
+  hasSettled: boolean;
 }
 
 const refreshes = new WeakMap<object, Refresh>();
@@ -52,19 +53,25 @@ async function refresh(exchange: Exchange, run: Run, share: (outcome: Outcome) =
   const basis = run.basis && !isWhole(run.basis.entry) ? await readWhole(exchange, run.lookup.address) : run.basis;
   const claimed = config.coalesce === 'process' ? undefined : await claim(exchange, run.lookup);
   if (claimed === 'again' || claimed === 'refused') return share('again');
-  let hasSettled = false;
   const sharing: Sharing = {
     share,
     settle(outcome) {
-      hasSettled = true;
+      begun.hasSettled = true;
       if (outcome === 'refused') state.refreshPaused.set(flightKey, true);
       claimed?.settle(outcome);
     },
   };
-  const begun: Refresh = { config, address: key.address, run: { ...run, basis }, sharing, hasArrived: false };
+  const begun: Refresh = {
+    config,
+    address: key.address,
+    run: { ...run, basis },
+    sharing,
+    hasArrived: false,
+    hasSettled: false,
+  };
   await repeatRequest(req, MAX_REFRESH_MS, (request) => refreshes.set(request, begun));
   if (!begun.hasArrived) state.unreachable.add(config);
-  if (!hasSettled) sharing.settle('refused');
+  if (!begun.hasSettled) sharing.settle('refused');
 }
 
 /** A request that is a refresh runs the handler of the cache that made it. Other caches on its way stay out of it. Returns whether it was one. */

@@ -39,7 +39,7 @@ export function acceptsGzip(headers: IncomingHttpHeaders): boolean {
   const field = headers['accept-encoding'];
   if (field === undefined) return false;
   const weights = new Map(
-    String(field)
+    field
       .split(',')
       .map((member) => {
         const [name = '', ...parameters] = member.split(';').map((part) => part.trim().toLowerCase());

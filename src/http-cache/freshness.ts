@@ -91,7 +91,7 @@ function initialAge(field: FieldReader, { now, delayMs }: Passage): number {
 /** RFC 9111 §5.1: of several values the first counts; one that is no number of seconds is ignored. */
 function parseAge(field: string | readonly string[] | undefined): number | undefined {
   if (field === undefined) return undefined;
-  const [first = ''] = String(typeof field === 'string' ? field : (field[0] ?? '')).split(',');
+  const [first = ''] = (typeof field === 'string' ? field : (field[0] ?? '')).split(',');
   const seconds = first.trim();
   return /^\d+$/.test(seconds) ? Math.min(Number(seconds), 2 ** 31) * 1_000 : undefined;
 }

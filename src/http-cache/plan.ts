@@ -1,5 +1,7 @@
 import type { Request, Response } from 'express';
-import { toTags } from '../cache/tags.ts';
+import type { EntryDraft } from '../cache/entry.ts';
+import { entryKey, toTags, urlTag } from '../cache/tags.ts';
+import type { Stamp } from '../register/mirror.ts';
 import { isAuthorizedByTheBook } from './bypass.ts';
 import type { Exchange } from './exchange.ts';
 import { fieldNames } from './field-names.ts';
@@ -8,7 +10,8 @@ import { groupsIn, groupTag, tagsIn } from './groups.ts';
 import { type HandlerWishes, MAX_TAGS } from './handle.ts';
 import { isMarkedPublic, mayStore, type Storage } from './may-store.ts';
 import type { CacheConfig } from './options.ts';
-import type { StorableHead } from './response-head.ts';
+import type { Recorded } from './recorded.ts';
+import { flagsOf, type StorableHead } from './response-head.ts';
 import type { Tracker } from './track.ts';
 
 /** A response as it is about to be stored: the handler's, or a stored one with the fields of a newer 304. */
@@ -122,4 +125,33 @@ function varyNamesOf(field: FieldReader, tracker: Tracker | undefined, config: C
 function meetsCondition(req: Request, res: Response, { condition }: CacheConfig): boolean {
   const answer: unknown = condition === undefined || condition(req, res);
   return answer === true;
+}
+
+/** A whole response, as it is stored. */
+export function toRecorded(
+  { exchange: { key }, stamp }: { readonly exchange: Exchange; readonly stamp: Stamp },
+  {
+    plan,
+    head,
+    body,
+    computeMs,
+  }: {
+    readonly plan: Plan;
+    readonly head: StorableHead;
+    readonly body: Buffer;
+    readonly computeMs: number;
+  },
+): Recorded {
+  const draft: EntryDraft = {
+    key: entryKey('h', key.name),
+    tags: [...plan.tags, urlTag(key.url)],
+    stamp,
+    flags: flagsOf.response(plan),
+    freshMs: plan.storage.freshMs,
+    staleMs: plan.storage.keepMs,
+    computeMs,
+    metadata: JSON.stringify(head),
+    body,
+  };
+  return { draft, head, body, varyNames: plan.varyNames };
 }

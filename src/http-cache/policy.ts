@@ -125,7 +125,7 @@ const WORDS = {
 export function toPolicy(policy: 'app' | 'rfc9111' | Partial<CachePolicy>): PolicyConfig {
   if (policy === 'app') return resolve(appPolicy);
   if (policy === 'rfc9111') return resolve(rfc9111Policy);
-  if (typeof policy !== 'object' || policy === null) {
+  if (typeof policy !== 'object' || (policy as unknown) === null) {
     throw new ConfigError("policy is 'app', 'rfc9111' or an object such as { ...rfc9111Policy, setCookie: 'refuse' }.");
   }
   checkOptions('policy', policy, Object.keys(appPolicy));
@@ -138,16 +138,18 @@ function resolve(policy: CachePolicy): PolicyConfig {
     if (!words.includes(policy[name])) throw new ConfigError(`policy.${name} is one of ${words.join(', ')}.`);
   }
   const { requestDirectives, heuristicFraction, maxHeuristic, retain, targetedFields, ...rest } = policy;
-  if (typeof heuristicFraction !== 'number' || !(heuristicFraction >= 0 && heuristicFraction <= 1)) {
+  const fraction: unknown = heuristicFraction;
+  if (typeof fraction !== 'number' || !(fraction >= 0 && fraction <= 1)) {
     throw new ConfigError('policy.heuristicFraction is a number from 0 to 1.');
   }
-  if (!Array.isArray(targetedFields) || !targetedFields.every((name) => typeof name === 'string' && name !== '')) {
+  const fields: unknown = targetedFields;
+  if (!Array.isArray(fields) || !fields.every((name) => typeof name === 'string' && name !== '')) {
     throw new ConfigError('policy.targetedFields is a list of field names.');
   }
   return {
     ...rest,
     heuristicFraction,
-    targetedFields: targetedFields as readonly string[],
+    targetedFields,
     honorsDirectives: toPredicate(requestDirectives),
     forwardsDirectives: requestDirectives === 'honor',
     maxHeuristicMs: toMs(maxHeuristic, 'policy.maxHeuristic'),
@@ -156,8 +158,7 @@ function resolve(policy: CachePolicy): PolicyConfig {
 }
 
 function toPredicate(requestDirectives: CachePolicy['requestDirectives']): (req: Request) => boolean {
-  if (typeof requestDirectives === 'function') return (req) => requestDirectives(req) === true;
-  if (requestDirectives === 'ignore') return () => false;
-  if (requestDirectives === 'honor') return () => true;
+  if (typeof requestDirectives === 'function') return requestDirectives;
+  if (['ignore', 'honor'].includes(requestDirectives)) return () => requestDirectives === 'honor';
   throw new ConfigError('policy.requestDirectives is ignore, honor or a function of the request.');
 }

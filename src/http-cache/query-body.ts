@@ -9,8 +9,8 @@ const MAX_QUERY_BYTES = 65_536;
  * somebody who left nothing of it.
  */
 export async function bodyDigest(req: Request): Promise<string | undefined> {
-  const type = String(req.headers['content-type'] ?? '');
-  const encoding = String(req.headers['content-encoding'] ?? '');
+  const type = req.headers['content-type'] ?? '';
+  const encoding = req.headers['content-encoding'] ?? '';
   const parsed: unknown = req.body;
   if (parsed !== undefined)
     return digest(JSON.stringify([type, Buffer.isBuffer(parsed) ? parsed.toString('latin1') : parsed]));

@@ -6,9 +6,10 @@ import type { Stamp } from '../register/mirror.ts';
 import type { Forward } from './cache-status.ts';
 import { compressBody } from './compress.ts';
 import { type Exchange, tell } from './exchange.ts';
-import { type Fill, type FillOutcome, recordFill } from './fill.ts';
+import { recordFill } from './fill.ts';
 import { attachHandle } from './handle.ts';
 import { completionOf } from './partial.ts';
+import type { Fill, FillOutcome } from './reception.ts';
 import type { Recorded } from './recorded.ts';
 import { flagsOf } from './response-head.ts';
 import { validationOf } from './revalidate.ts';
@@ -19,7 +20,7 @@ import { warnOfUndeclared } from './undeclared.ts';
 import type { Located } from './vary.ts';
 
 /** A request waits for another's answer so long at most, then runs its own handler. */
-export const MAX_WAIT_MS = 5_000;
+const MAX_WAIT_MS = 5_000;
 
 /** A handler run that a lookup has led to. */
 export interface Run {
@@ -74,7 +75,8 @@ export async function claim(
 ): Promise<Pick<Sharing, 'settle'> | 'again' | 'refused'> {
   const giveUpAt = performance.now() + MAX_WAIT_MS;
   const { leases } = state.backend;
-  while (leases !== undefined && performance.now() < giveUpAt) {
+  if (leases === undefined) return NOBODY;
+  while (performance.now() < giveUpAt) {
     const lease = await leases.ask(address, group, bytes);
     if (lease.state === 'changed') return 'again';
     if (lease.state === 'mine') return lease;

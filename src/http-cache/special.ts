@@ -1,10 +1,10 @@
 import type { ServerResponse } from 'node:http';
 import type { Exchange } from './exchange.ts';
-import type { Filling, Reception } from './fill.ts';
+import type { Filling, Reception } from './reception.ts';
 import { completes } from './partial.ts';
-import { planOf, type Representation } from './plan.ts';
+import { planOf, type Representation, toRecorded } from './plan.ts';
 import { asWhole, fieldOf } from './record-response.ts';
-import { type Recorded, toRecorded } from './recorded.ts';
+import type { Recorded } from './recorded.ts';
 import { replay } from './replay.ts';
 import { type HeadersBefore, storableHeaders, withValidators } from './response-head.ts';
 import { isAbout, mergeHeaders, readerOf } from './revalidate.ts';

@@ -49,7 +49,7 @@ function isSoftlyPurged({ state, ageMs, entry }: Stored): boolean {
 }
 
 /** By how much it is past its lifetime, in milliseconds. */
-export function staleBy({ ageMs, entry }: Stored): number {
+function staleBy({ ageMs, entry }: Stored): number {
   return ageMs - entry.freshMs;
 }
 

@@ -96,9 +96,7 @@ function requestLike(original: Request, socket: Socket): IncomingMessage {
     method: 'GET',
     url: original.originalUrl,
     headers,
-    rawHeaders: Object.entries(headers).flatMap(([name, value]) =>
-      [value ?? []].flat().flatMap((line) => [name, line]),
-    ),
+    rawHeaders: Object.entries(headers).flatMap(([name, value]) => [value].flat().flatMap((line) => [name, line])),
     httpVersion: '1.1',
     httpVersionMajor: 1,
     httpVersionMinor: 1,

@@ -47,7 +47,19 @@ const CREDENTIAL =
 const OWN_TO_REQUESTS = new Set([
   ...Object.getOwnPropertyNames(new IncomingMessage(new Socket())),
   ...Object.getOwnPropertyNames(IncomingMessage.prototype),
-  ...['ip', 'ips', 'originalUrl', 'baseUrl', 'params', 'query', 'body', 'route', 'app', 'res', 'next', 'log', 'id'],
+  'ip',
+  'ips',
+  'originalUrl',
+  'baseUrl',
+  'params',
+  'query',
+  'body',
+  'route',
+  'app',
+  'res',
+  'next',
+  'log',
+  'id',
 ]);
 /** They come from cookies: without one they say nothing. */
 const FROM_COOKIES = new Set(['cookies', 'signedCookies', 'session', 'sessionID', 'sessionStore', 'secret']);
