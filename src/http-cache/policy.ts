@@ -129,7 +129,7 @@ export function toPolicy(policy: 'app' | 'rfc9111' | Partial<CachePolicy>): Poli
     throw new ConfigError("policy is 'app', 'rfc9111' or an object such as { ...rfc9111Policy, setCookie: 'refuse' }.");
   }
   checkOptions('policy', policy, Object.keys(appPolicy));
-  const given = Object.entries(policy).filter(([, value]) => value !== undefined);
+  const given = (Object.entries(policy) as [string, unknown][]).filter(([, value]) => value !== undefined);
   return resolve({ ...appPolicy, ...(Object.fromEntries(given) as Partial<CachePolicy>) });
 }
 
