@@ -7,12 +7,18 @@ export type { CacheEvent, RedisIncident, SuiteEvents } from './core/events.ts';
 export type { Logger } from './core/logger.ts';
 export { createDataCache, type DataCache, type DataCacheOptions, type DataEntryOptions } from './data/data.ts';
 export {
+  appPolicy,
   cacheControl,
   type CacheControlFields,
   type CacheOptions,
+  type CachePolicy,
   httpCache,
   type HttpCacheOptions,
+  isRefresh,
+  type Normalize,
   type ResponseCache,
+  rfc9111Policy,
+  type TagField,
 } from './http-cache/http-cache.ts';
 export {
   createInvalidation,
