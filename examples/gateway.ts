@@ -6,6 +6,7 @@
  */
 import http, { type ClientRequest, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http';
 import https from 'node:https';
+import type { AddressInfo } from 'node:net';
 import express, { type Request, type RequestHandler } from 'express';
 import { createRedis, createSuite } from '../src/index.ts'; // In your program: from 'express-redis-suite'
 
@@ -13,12 +14,8 @@ const [, , origin = 'http://127.0.0.1:8000', port = '8080'] = process.argv;
 const target = new URL(origin);
 const client = target.protocol === 'https:' ? https : http;
 const agent = new client.Agent({ keepAlive: true });
-const isRedisGiven = process.env['REDIS_URL'] !== undefined;
-
-const suite = createSuite({
-  ...(isRedisGiven ? { redis: createRedis(), deadline: '1s' } : { backend: 'memory' }),
-  prefix: 'gateway',
-});
+const redis = process.env['REDIS_URL'] === undefined ? undefined : createRedis();
+const suite = createSuite({ ...(redis === undefined ? { backend: 'memory' } : { redis }), prefix: 'gateway' });
 
 /** Fields of one connection (RFC 9110 §7.6.1): they are not passed on. */
 const HOP_BY_HOP = [
@@ -71,5 +68,10 @@ const forward: RequestHandler = (req, res) => {
 
 const app = express().disable('x-powered-by').disable('etag');
 app.use(suite.cache({ policy: 'rfc9111', maxBytes: '10mb' }), forward);
-const server = app.listen(Number(port), () => console.log(`http://localhost:${port} caches ${origin}`));
-process.once('SIGTERM', () => server.close(() => void suite.close()));
+const server = app.listen(Number(port), () => {
+  console.log(`http://localhost:${(server.address() as AddressInfo).port} caches ${origin}`);
+});
+process.once('SIGTERM', () => {
+  server.close().closeAllConnections();
+  void suite.close().then(() => redis?.disconnect());
+});
