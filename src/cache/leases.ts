@@ -7,8 +7,11 @@ import { writingOf } from './entry.ts';
 import { renewLease } from './renew-lease.lua.ts';
 import { settleLease } from './settle-lease.lua.ts';
 
-/** How a computation ended: `stored`, look again; `refused`, it cannot be shared. */
-export type LeaseOutcome = 'stored' | 'refused';
+/**
+ * How a computation ended: `stored`, look again; `refused`, it cannot be shared, nor can the next, probably; `failed`, this one cannot be shared; `left`, nobody needs
+ * it any more who began it, and another may take its place.
+ */
+export type LeaseOutcome = 'stored' | 'refused' | 'failed' | 'left';
 
 /** Answer to a process that wants to compute an entry. */
 type Lease =

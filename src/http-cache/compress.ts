@@ -2,10 +2,14 @@ import { promisify } from 'node:util';
 import { gunzip, gzip } from 'node:zlib';
 import type { IncomingHttpHeaders } from 'node:http';
 import { parseCacheControl } from './cache-control.ts';
+import { choicesOf } from './normalize.ts';
 import type { StorableHead } from './response-head.ts';
 
 const TEXT =
   /^(?:text\/(?!event-stream)|application\/(?:[\w.+-]+\+)?(?:json|xml|javascript)|application\/(?:javascript|wasm)|image\/svg\+xml)/i;
+
+/** Fields that would be wrong beside other bytes (RFC 9530 §2, §3; RFC 3230). */
+const ABOUT_BYTES = ['content-encoding', 'content-md5', 'content-digest', 'repr-digest', 'digest'] as const;
 
 /** A body as it is kept. */
 export interface KeptBody {
@@ -23,8 +27,7 @@ export async function compressBody(head: StorableHead, body: Buffer, minBytes: n
 function isCompressible({ headers }: StorableHead): boolean {
   const field = (name: string): string | readonly string[] | undefined =>
     headers.find(([key]) => key.toLowerCase() === name)?.[1];
-  if (field('content-encoding') !== undefined || field('content-md5') !== undefined) return false;
-  if (field('content-digest') !== undefined || field('repr-digest') !== undefined) return false;
+  if (ABOUT_BYTES.some((name) => field(name) !== undefined)) return false;
   if (parseCacheControl(field('cache-control')).has('no-transform')) return false;
   return TEXT.test(String(field('content-type') ?? ''));
 }
@@ -34,18 +37,11 @@ export async function decompressBody(body: Buffer, maxBytes: number): Promise<Bu
   return promisify(gunzip)(body, { maxOutputLength: Math.max(1, maxBytes) });
 }
 
-/** RFC 9110 §12.5.3: gzip, by name or by `*`, with a weight above 0. */
+/** RFC 9110 §12.5.3: gzip, by name or by `*`, with a weight above 0 and not below that of `identity`. */
 export function acceptsGzip(headers: IncomingHttpHeaders): boolean {
   const field = headers['accept-encoding'];
   if (field === undefined) return false;
-  const weights = new Map(
-    field
-      .split(',')
-      .map((member) => {
-        const [name = '', ...parameters] = member.split(';').map((part) => part.trim().toLowerCase());
-        const q = parameters.find((parameter) => parameter.startsWith('q='));
-        return [name, q === undefined ? 1 : Number(q.slice(2))] as const;
-      }),
-  );
-  return (weights.get('gzip') ?? weights.get('x-gzip') ?? weights.get('*') ?? 0) > 0;
+  const weights = new Map(choicesOf(field).map(({ value, weight }) => [value, weight]));
+  const weight = weights.get('gzip') ?? weights.get('x-gzip') ?? weights.get('*') ?? 0;
+  return weight > 0 && weight >= (weights.get('identity') ?? 0);
 }

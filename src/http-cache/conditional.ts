@@ -57,6 +57,11 @@ export function isNotModified(
   return since !== undefined && modified !== undefined && modified <= since;
 }
 
+/** Whether a response can give way to 304 at all: only where the whole would have been a success (RFC 9110 §13.2.1). */
+export function heedsConditions(status: number): boolean {
+  return status >= 200 && status < 300;
+}
+
 /** RFC 9110 §13.1.2: `*`, or a list of entity tags, of which one is the same but for the weakness mark. Commas may stand inside a tag. */
 function matchesEtag(field: string, etag: string | undefined): boolean {
   if (field.trim() === '*') return true;

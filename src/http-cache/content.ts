@@ -1,6 +1,6 @@
-import type { Entry } from '../cache/entry.ts';
+import { type Entry, writingOf } from '../cache/entry.ts';
 import { acceptsGzip, decompressBody } from './compress.ts';
-import { conditionsOf, isNotModified } from './conditional.ts';
+import { conditionsOf, heedsConditions, isNotModified } from './conditional.ts';
 import type { Exchange } from './exchange.ts';
 import type { ResponseHead } from './response-head.ts';
 import { isWhole, type Stored } from './stale.ts';
@@ -29,7 +29,7 @@ export function contentFor(
     return { head: isPacked ? unpacked(head) : head, body: NO_BODY, bodyBytes };
   }
   if (isWhole(entry) && !isPacked) return { head, body: entry.body, bodyBytes: entry.bodyBytes };
-  return readContent(exchange, stored, { address, isPacked });
+  return readContent(exchange, stored, address);
 }
 
 /** Bytes of a range are those of the content as it was made. */
@@ -38,20 +38,37 @@ function takesCoding({ req }: Exchange): boolean {
 }
 
 function needsBody({ req }: Exchange, head: ResponseHead): boolean {
-  return req.method !== 'HEAD' && !(head.status === 200 && isNotModified(conditionsOf(req.headers), head));
+  return req.method !== 'HEAD' && !(heedsConditions(head.status) && isNotModified(conditionsOf(req.headers), head));
 }
 
-async function readContent(
-  exchange: Exchange,
-  stored: Stored,
-  { address, isPacked }: { readonly address: string; readonly isPacked: boolean },
-): Promise<Content | undefined> {
+async function readContent(exchange: Exchange, stored: Stored, address: string): Promise<Content | undefined> {
   const whole = isWhole(stored.entry) ? stored : await readWhole(exchange, address);
-  if (whole === undefined) return undefined;
-  const { head, entry } = whole;
-  if (!isPacked) return { head, body: entry.body, bodyBytes: entry.bodyBytes };
-  const body = await unpack(entry, head);
-  return body && { head: unpacked(head), body, bodyBytes: body.length };
+  // Whether what has taken its place meanwhile may be sent nobody has asked.
+  if (whole === undefined || writingOf(whole.entry.bytes) !== writingOf(stored.entry.bytes)) return undefined;
+  return inFormFor(exchange, whole.head, whole.entry.body);
+}
+
+/** A whole body in the form in which this client gets it; `undefined` when it is damaged. */
+export async function inFormFor(exchange: Exchange, head: ResponseHead, body: Buffer): Promise<Content | undefined> {
+  if (head.coding === undefined || takesCoding(exchange)) return { head, body, bodyBytes: body.length };
+  const bytes = await unpack(body, head);
+  return bytes && { head: unpacked(head), body: bytes, bodyBytes: bytes.length };
+}
+
+/** The whole of what is stored, as it may be sent to this client and stored again. */
+export function wholeFor(exchange: Exchange, stored: Stored, address: string): Stored | Promise<Stored | undefined> {
+  const isInForm = stored.head.coding === undefined || takesCoding(exchange);
+  return isWhole(stored.entry) && isInForm ? stored : readWholeFor(exchange, stored, address);
+}
+
+async function readWholeFor(exchange: Exchange, stored: Stored, address: string): Promise<Stored | undefined> {
+  const whole = isWhole(stored.entry) ? stored : await readWhole(exchange, address);
+  const content = whole && (await inFormFor(exchange, whole.head, whole.entry.body));
+  return content && { ...whole, head: content.head, entry: { ...whole.entry, ...bodyOf(content) } };
+}
+
+function bodyOf({ body, bodyBytes }: Content): Pick<Entry, 'body' | 'bodyBytes'> {
+  return { body, bodyBytes };
 }
 
 /** The whole of what was read in part. */
@@ -61,7 +78,7 @@ export async function readWhole(exchange: Exchange, address: string): Promise<St
 }
 
 /** Damaged, it counts as not there. */
-async function unpack({ body }: Entry, { size = 0 }: ResponseHead): Promise<Buffer | undefined> {
+async function unpack(body: Buffer, { size = 0 }: ResponseHead): Promise<Buffer | undefined> {
   const bytes = await decompressBody(body, size).catch(() => undefined);
   return bytes?.length === size ? bytes : undefined;
 }

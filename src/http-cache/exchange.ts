@@ -35,7 +35,7 @@ export type ExchangeBase = Pick<Exchange, 'req' | 'res' | 'next' | 'config' | 's
 
 /** What the cache does with a request, before any lookup; `undefined` when it stays out of it. `body`: a digest of it, where the request is told apart by that. */
 export function openExchange(base: ExchangeBase, body?: string): Exchange | undefined {
-  const { req, res, config } = base;
+  const { req, res, next, config, state } = base;
   if (config.skip?.(req)) return undefined;
   const user = userOf(req, config);
   if (config.user !== undefined && user === undefined && req.headers.authorization !== undefined) return undefined;
@@ -44,7 +44,11 @@ export function openExchange(base: ExchangeBase, body?: string): Exchange | unde
   const hasCredentials = isCredentialed(req, config, user);
   const group = `${takeOver(res)}${hasCredentials ? '+' : '-'}`;
   return {
-    ...base,
+    req,
+    res,
+    next,
+    config,
+    state,
     key,
     group,
     isCredentialed: hasCredentials,

@@ -6,3 +6,8 @@ export function fieldNames(field: string | readonly string[] | undefined): strin
     .filter((name) => name !== '')
     .toSorted();
 }
+
+/** RFC 9110 §5.6.2. */
+export function isToken(text: string): boolean {
+  return /^[!#$%&'*+.^`|~\w-]+$/.test(text);
+}

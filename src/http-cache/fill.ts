@@ -11,8 +11,10 @@ export function recordFill(fill: Fill, given: FillOutcome): void {
   const outcome = onlyOnce(given);
   const startedAt = performance.now();
   const before = headersBefore(res);
-  const conditions = conditionsOf(req.headers);
-  const restoreConditions = replaceConditions(req.headers, fill.asked ?? {});
+  // Of a POST they say whether it may be done at all, which its handler judges (RFC 9110 §13.1.2).
+  const isJudgedHere = req.method !== 'POST';
+  const conditions = conditionsOf(isJudgedHere ? req.headers : {});
+  const restoreConditions = isJudgedHere ? replaceConditions(req.headers, fill.asked ?? {}) : () => undefined;
   let reception: Reception | undefined;
   let hasClientLeft = false;
 
@@ -53,11 +55,12 @@ function onlyOnce(given: FillOutcome): FillOutcome & { left(): void } {
       once(() => given.recorded(response));
     },
     refused: (isFinal) => once(() => given.refused(isFinal)),
+    abandoned: () => once(() => given.abandoned()),
     failed: () => once(() => given.failed()),
     left() {
       if (isSettled) return;
       hasLeft = true;
-      once(() => given.refused(false));
+      once(() => given.abandoned());
     },
   };
 }

@@ -4,8 +4,8 @@ import { decodeHead, isForEverybody, type ResponseHead } from './response-head.t
 import { type Run, runHandler } from './run.ts';
 import type { Outcome, SharedResponse } from './shared.ts';
 import { mayReplaceError, totalAge, ttlOf } from './stale.ts';
-import { contentFor } from './content.ts';
-import { isUrlAlive } from './stored.ts';
+import { contentFor, inFormFor } from './content.ts';
+import { isForLikesOf, isUrlAlive } from './stored.ts';
 
 /** A wait for another request's handler run. */
 export interface Wait extends Run {
@@ -21,10 +21,11 @@ export async function follow(exchange: Exchange, wait: Wait): Promise<void> {
   if (outcome === 'failed' && (await serveInsteadOfError(exchange, wait))) return undefined;
   if (outcome === 'failed' || outcome === 'refused') return runHandler(exchange, { ...wait, basis: undefined });
   const head = headForThis(exchange, outcome);
-  if (head === undefined) return wait.again();
+  const content = head && (await inFormFor(exchange, head, outcome.body));
+  if (content === undefined) return wait.again();
   tell(exchange, 'misses', 'cache:miss');
   const status = { forward: wait.forward, isCollapsed: true } as const;
-  return replay(exchange, { head, body: outcome.body, ageMs: head.age ?? 0, status });
+  return replay(exchange, { ...content, ageMs: content.head.age ?? 0, status });
 }
 
 /** The head of another's response, if it may answer this request: it is the right variant, still valid, and for this client. */
@@ -37,7 +38,7 @@ function headForThis(exchange: Exchange, response: SharedResponse): ResponseHead
   if (exchange.isCredentialed && !isForEverybody(draft)) return undefined;
   const head = headOfShared(response);
   // What may not be used without asking is one request's answer, unless it was asked for all of them.
-  return head?.part === undefined ? head : undefined;
+  return head?.part === undefined && head !== undefined && isForLikesOf(exchange, draft, head) ? head : undefined;
 }
 
 /** The handler has failed for the request that was waited for: it would again. */

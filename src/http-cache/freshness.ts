@@ -29,9 +29,9 @@ export interface Passage {
 export function freshnessOf(
   field: FieldReader,
   passage: Passage,
-  { targetedFields }: Pick<PolicyConfig, 'targetedFields'>,
+  { targetedFields, lifetime }: Pick<PolicyConfig, 'targetedFields' | 'lifetime'>,
 ): Freshness {
-  const initialAgeMs = initialAge(field, passage);
+  const initialAgeMs = initialAge(field, passage, lifetime);
   for (const name of targetedFields) {
     const directives = parseTargeted(field(name));
     if (directives !== undefined) {
@@ -48,20 +48,26 @@ function maxAgeOf(directives: Directives): number | undefined {
 }
 
 const INTEGERS = new Set(['max-age', 's-maxage', 'stale-while-revalidate', 'stale-if-error']);
+const PROHIBITIONS = ['no-store', 'private', 'no-cache'];
 
-/** RFC 9213 §2.1: a Dictionary; one that cannot be parsed, is empty or has a lifetime that is no Integer is as if it were not there. */
+/**
+ * RFC 9213 §2.1: a Dictionary; one that cannot be parsed, is empty or has a lifetime that is no Integer is as if it were not there. What is read of the last kind
+ * forbids all the same.
+ */
 function parseTargeted(field: string | readonly string[] | undefined): Directives | undefined {
   if (field === undefined) return undefined;
   const directives = new Map<string, string | true>();
+  let isMistyped = false;
   try {
     for (const [name, member] of parseDictionary(typeof field === 'string' ? field : field.join(', '))) {
       const value = isInnerList(member) ? true : member[0];
-      if (INTEGERS.has(name) && !Number.isInteger(value)) return undefined;
-      if (value !== false) directives.set(name, value === true ? true : String(value as string | number));
+      if (INTEGERS.has(name) && !Number.isInteger(value)) isMistyped = true;
+      else if (value !== false) directives.set(name, value === true ? true : String(value as string | number));
     }
   } catch {
     return undefined;
   }
+  if (isMistyped && !PROHIBITIONS.some((name) => directives.has(name))) return undefined;
   return directives.size === 0 ? undefined : directives;
 }
 
@@ -78,14 +84,15 @@ function dateOf(field: FieldReader): number | undefined {
   return date === undefined ? undefined : parseHttpDate(String(date));
 }
 
-/** RFC 9111 §4.2.3: the larger of what Date and what Age say. */
-function initialAge(field: FieldReader, { now, delayMs }: Passage): number {
+/** RFC 9111 §4.2.3: the larger of what Date and what Age say. Where this program is the origin, a response without Age is made when it begins. */
+function initialAge(field: FieldReader, { now, delayMs }: Passage, lifetime: PolicyConfig['lifetime']): number {
   const date = dateOf(field);
   const apparentMs = date === undefined ? 0 : Math.max(0, now - date);
   const ageMs = parseAge(field('age'));
   // Date counts whole seconds: what is less than one may only be the rounding.
   const apparentAgeMs = apparentMs < 1_000 ? 0 : apparentMs;
-  return ageMs === undefined ? apparentAgeMs : Math.max(apparentAgeMs, ageMs + delayMs);
+  if (ageMs === undefined && lifetime === 'route') return apparentAgeMs;
+  return Math.max(apparentAgeMs, (ageMs ?? 0) + delayMs);
 }
 
 /** RFC 9111 §5.1: of several values the first counts; one that is no number of seconds is ignored. */

@@ -44,6 +44,7 @@ export function createHttpCache(
   return function httpCache(req, res, next) {
     const base = { req, res, next, config, state };
     try {
+      if (res.headersSent) return next();
       if (continueRefresh(base)) return;
       const reason = bypassOf(req, config);
       if (reason === 'method') handleUnsafe(base);

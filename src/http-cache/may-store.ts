@@ -2,7 +2,7 @@ import type { CacheConfig } from './options.ts';
 import { scopeOf, secondsOf } from './cache-control.ts';
 import type { FieldReader, Freshness } from './freshness.ts';
 import { heuristicLifetime } from './freshness.ts';
-import { fieldNames } from './field-names.ts';
+import { fieldNames, isToken } from './field-names.ts';
 
 /** What is known of a response when its headers are about to leave. */
 export interface ResponseFacts {
@@ -44,6 +44,8 @@ const NEGATIVE = new Set([404, 410]);
 const SAFE = new Set([...COVERED_BY_TTL, ...NEGATIVE, 302, 303, 307, 400, 402, 403, 405, 406, 409, 414, 415, 422, 451]);
 /** RFC 9110 §15.1: what may be stored by a heuristic. */
 const HEURISTIC = new Set([200, 203, 204, 300, 301, 308, 404, 405, 410, 414, 501]);
+/** About one request, connection or moment: 304 and 416 answer fields that the key does not hold, the others may be stored by no cache (RFC 6585 §3-§6). */
+const NEVER = new Set([304, 416, 428, 429, 431, 511]);
 /** RFC 9111 §5.2.2.3 is for caches that know what a status asks of them: the registered ones. */
 const UNDERSTOOD = new Set([
   ...SAFE,
@@ -119,13 +121,14 @@ function listed(scope: 'all' | readonly string[]): readonly string[] {
 }
 
 function isStorableStatus({ status, freshness, field }: ResponseFacts, { policy }: CacheConfig): boolean {
-  if (status === 206) return policy.partial === 'store';
+  if (NEVER.has(status)) return false;
+  if (status === 206) return policy.partial === 'store' && field('content-range') !== undefined;
   if (field('content-range') !== undefined && policy.statuses === 'safe') return false;
   if (policy.mustUnderstand === 'honor' && freshness.directives.has('must-understand') && !UNDERSTOOD.has(status)) {
     return false;
   }
   if (policy.statuses === 'safe') return SAFE.has(status);
-  return status >= 200 && status < 600 && status !== 304 && status !== 429;
+  return status >= 200 && status < 600;
 }
 
 /** What keeps a response out whatever its lifetime. */
@@ -182,7 +185,8 @@ function hasValidator(field: FieldReader): boolean {
 /** A response that varies by who asks is stored only where the route declares how, or where each value has a variant of its own. */
 function mayShareVariants(field: FieldReader, config: CacheConfig): boolean {
   const names = fieldNames(field('vary'));
-  if (names.includes('*')) return false;
+  // What is no list of names may name anything.
+  if (names.some((name) => name === '*' || !isToken(name))) return false;
   if (config.policy.varyByCredentials === 'vary') return true;
   const isDeclared = (name: string): boolean => config.vary.includes(name) || config.user !== undefined;
   const areCookiesOpen = config.cookies === 'bypass' || config.cookies === 'track';

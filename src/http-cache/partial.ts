@@ -9,12 +9,15 @@ export function partOf(field: FieldReader, asked: string | undefined, bodyBytes:
   const range = contentRange === undefined ? undefined : parseContentRange(String(contentRange));
   if (range === undefined || bodyBytes === 0 || bodyBytes > range.last - range.first + 1) return undefined;
   // A body that ends early holds what it holds.
-  return { first: range.first, last: range.first + bodyBytes - 1, length: range.length, asked: asked ?? '' };
+  const isShort = bodyBytes < range.last - range.first + 1;
+  // Compressed on its way out: the range counts bytes of what it was before.
+  if (isShort && field('content-encoding') !== undefined) return undefined;
+  return { first: range.first, last: range.first + bodyBytes - 1, length: range.length, asked };
 }
 
 /** The bytes of a stored part that answer a request, within the part; `undefined` when it does not hold them all (RFC 9111 §3.3). */
 export function rangeInPart(part: StoredPart, headers: IncomingHttpHeaders): ByteRange | 'as-stored' | undefined {
-  if (headers.range === part.asked) return 'as-stored';
+  if (headers.range !== undefined && headers.range === part.asked) return 'as-stored';
   const wanted = parseRange(headers.range);
   const range = wanted && resolveRange(wanted, part.length);
   if (range === undefined || range.first < part.first || range.last > part.last) return undefined;
@@ -23,11 +26,12 @@ export function rangeInPart(part: StoredPart, headers: IncomingHttpHeaders): Byt
 
 /**
  * What to ask for to complete a stored part that begins at the beginning (RFC 9111 §3.4). Only with a strong validator: bytes of two representations may never be
- * joined, and If-Range brings the whole of a new one instead.
+ * joined, and If-Range brings the whole of a new one instead. Not of what is too large to be stored whole.
  */
-export function completionOf(head: ResponseHead): IncomingHttpHeaders | undefined {
+export function completionOf(head: ResponseHead, maxBytes: number): IncomingHttpHeaders | undefined {
   const { part, etag } = head;
-  if (part === undefined || part.first !== 0 || etag === undefined || !etag.startsWith('"')) return undefined;
+  if (part === undefined || part.first !== 0 || part.length > maxBytes) return undefined;
+  if (etag === undefined || !etag.startsWith('"')) return undefined;
   return { range: `bytes=${part.last + 1}-`, 'if-range': etag };
 }
 
@@ -53,5 +57,5 @@ export function joinParts(
   const body = Buffer.alloc(last - first + 1);
   stored.body.copy(body, a.first - first);
   newer.body.copy(body, b.first - first);
-  return { part: { first, last, length: a.length, asked: b.asked }, body };
+  return { part: { first, last, length: a.length }, body };
 }

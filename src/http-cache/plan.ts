@@ -42,8 +42,14 @@ export interface Plan {
   readonly isNeutral: boolean;
 }
 
-/** Decides whether and how a response may be stored; `undefined` when it may not. */
-export function planOf(
+/** Decides whether and how a response may be stored; `undefined` when it may not. What the route's functions read for that is not the handler's reading. */
+export function planOf(response: Representation, circumstances: Circumstances): Plan | undefined {
+  const { tracker } = circumstances;
+  const decide = (): Plan | undefined => decidePlan(response, circumstances);
+  return tracker === undefined ? decide() : tracker.pause(decide);
+}
+
+function decidePlan(
   response: Representation,
   { exchange, wishes, tracker, delayMs }: Circumstances,
 ): Plan | undefined {
@@ -71,13 +77,14 @@ export function planOf(
   );
   if (storage === undefined || !meetsCondition(req, res, config)) return undefined;
   const tags = tagsOf(exchange, wishes, field);
-  if (tags === undefined) return undefined;
+  const varyNames = varyNamesOf(field, tracker, config);
+  if (tags === undefined || !state.variants.hasRoom(exchange.key, varyNames, config.maxVariants)) return undefined;
   const shortened = 1 - config.jitter * Math.random();
   return {
     storage: { ...storage, freshMs: storage.freshMs * shortened },
-    head: headOf(response, storage, freshness.initialAgeMs, config, now),
+    head: { ...headOf(response, storage, freshness.initialAgeMs, config, now), shape: tracker?.shape },
     tags,
-    varyNames: varyNamesOf(field, tracker, config),
+    varyNames,
     isPublic: isMarkedPublic(freshness),
     isNeutral,
   };
@@ -116,7 +123,7 @@ function tagsOf({ req, res, config, key }: Exchange, wishes: HandlerWishes, fiel
 }
 
 function varyNamesOf(field: FieldReader, tracker: Tracker | undefined, config: CacheConfig): string[] {
-  const read = tracker?.credentialHeaders() ?? [];
+  const read = tracker?.keyedHeaders() ?? [];
   const named = fieldNames(field('vary'));
   return [...new Set([...named, ...read])].filter((name) => !config.vary.includes(name)).toSorted();
 }

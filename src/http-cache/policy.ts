@@ -19,7 +19,7 @@ export interface CachePolicy {
   readonly heuristicFraction: number;
   /** The most that this gives. */
   readonly maxHeuristic: Duration;
-  /** Statuses that may be stored: the safe ones (never 5xx), or any that is final. Errors always need a lifetime of their own; 429 is never stored. */
+  /** Statuses that may be stored: the safe ones (never 5xx), or any that is final. Errors always need a lifetime of their own; 428, 429, 431 and 511 are never stored (RFC 6585). */
   readonly statuses: 'safe' | 'any';
   /** `private="field"` and `no-cache="field"`: about the whole response, or about these fields (RFC 9111 §5.2.2.4, §5.2.2.7). */
   readonly qualifiedDirectives: 'whole' | 'fields';

@@ -13,7 +13,7 @@ type RangeRequest = { readonly first: number; readonly last: number } | { readon
 
 /** RFC 9110 §14.1.2: one range of bytes. `undefined` for anything else, several ranges among it: then the field is ignored, as §14.2 allows. */
 export function parseRange(field: string | undefined): RangeRequest | undefined {
-  const match = field === undefined ? null : /^bytes\s*=\s*(?:(\d+)-(\d*)|-(\d+))\s*$/i.exec(field);
+  const match = field === undefined ? null : /^bytes=(?:(\d+)-(\d*)|-(\d+))$/i.exec(field);
   if (match === null) return undefined;
   const [, first, last, suffix] = match;
   if (first === undefined) return { suffix: Number(suffix) };
@@ -33,7 +33,7 @@ export function parseContentRange(field: string | undefined): (ByteRange & { rea
   const match = field === undefined ? null : /^bytes (\d+)-(\d+)\/(\d+)$/i.exec(field);
   if (match === null) return undefined;
   const [first, last, length] = match.slice(1).map(Number) as [number, number, number];
-  return first <= last && last < length ? { first, last, length } : undefined;
+  return first <= last && last < length && Number.isSafeInteger(length) ? { first, last, length } : undefined;
 }
 
 /**

@@ -30,6 +30,8 @@ export interface FillOutcome {
   recorded(response: Recorded): void;
   /** Nobody can wait for it. `isFinal`: nor for the next response of this key, probably. */
   refused(isFinal: boolean): void;
+  /** The client has left. Another request may take its place. */
+  abandoned(): void;
   /** The handler failed: the basis answered this request, and may answer others. */
   failed(): void;
 }

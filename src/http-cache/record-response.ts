@@ -1,7 +1,7 @@
 import type { Response } from 'express';
 import { digest } from '../core/digest.ts';
 import { addCacheStatus } from './cache-status.ts';
-import { type Conditions, describesBody, isNotModified } from './conditional.ts';
+import { type Conditions, describesBody, heedsConditions, isNotModified } from './conditional.ts';
 import type { Fill, Filling, Reception } from './reception.ts';
 import type { FieldReader } from './freshness.ts';
 import { tellTags } from './groups.ts';
@@ -9,7 +9,7 @@ import { joinParts, partOf } from './partial.ts';
 import { type Plan, planOf, type Representation, toRecorded } from './plan.ts';
 import type { Recorded } from './recorded.ts';
 import { clientCacheControl, statusKey } from './replay.ts';
-import { type HeadersBefore, type StorableHead, storableHeaders } from './response-head.ts';
+import { type HeadersBefore, reasonOf, resetReason, type StorableHead, storableHeaders } from './response-head.ts';
 import { agrees, mergeHeaders, readerOf } from './revalidate.ts';
 
 /** The handler's answer goes to its client as it comes, and is kept while it may be stored. */
@@ -43,7 +43,7 @@ export function recordResponse(filling: Filling): Reception {
       return size <= config.maxBytes;
     },
     end(hasClientLeft) {
-      if (plan === undefined || isSpoiled(fill, plan)) return refuse(false);
+      if (plan === undefined || isSpoiled(fill, plan)) return refuse(true);
       const computeMs = performance.now() - startedAt;
       if (req.method === 'HEAD') {
         const freshened = freshenByHead(fill, plan, computeMs);
@@ -104,14 +104,14 @@ function representationOf({ exchange, basis, address }: Fill, before: HeadersBef
   const field = fieldOf(res);
   const headers = storableHeaders(res, before);
   if (req.method !== 'HEAD' || basis === undefined) {
-    return { status: res.statusCode, reason: res.statusMessage, field, headers };
+    return { status: res.statusCode, reason: reasonOf(res), field, headers };
   }
-  if (!agrees(field, basis.head, basis.entry.bodyBytes)) {
+  if (!agrees(field, basis.head, basis.head.size ?? basis.entry.bodyBytes)) {
     void exchange.state.backend.store.remove(address).catch(() => undefined);
     return undefined;
   }
   const merged = mergeHeaders(basis.head.headers, headers);
-  return { status: basis.head.status, reason: basis.head.reason, field: readerOf(merged), headers: merged };
+  return { status: basis.head.status, reason: basis.head.reason, field: readerOf(merged, field), headers: merged };
 }
 
 /** Says what the client and caches further out should know. */
@@ -133,7 +133,7 @@ function isSpoiled({ exchange: { res, config }, tracker, wishes }: Fill, plan: P
   if (tracker === undefined) return false;
   const identity = tracker.identity();
   if (identity === 'given' || (plan.isNeutral && identity !== 'none')) return true;
-  return tracker.credentialHeaders().some((name) => !plan.varyNames.includes(name));
+  return tracker.keyedHeaders().some((name) => !plan.varyNames.includes(name));
 }
 
 function complete(fill: Fill, plan: Plan, body: Buffer, computeMs: number): Recorded | undefined {
@@ -147,15 +147,21 @@ function complete(fill: Fill, plan: Plan, body: Buffer, computeMs: number): Reco
   const etag = field('etag');
   const newer = { head: { ...plan.head, part }, etag: etag === undefined ? undefined : String(etag), body };
   const joined = basis && joinParts({ head: basis.head, body: basis.entry.body }, newer);
-  if (joined === undefined) return toRecorded(fill, { plan, head: newer.head, body, computeMs });
-  return toRecorded(fill, { plan, head: asWhole({ ...newer.head, part: joined.part }), body: joined.body, computeMs });
+  if (basis === undefined || joined === undefined || joined.body.length > exchange.config.maxBytes) {
+    // A part for a client that has others may leave out what that client knows (RFC 9110 §15.3.7).
+    const isDescribed = exchange.req.headers['if-range'] === undefined;
+    return isDescribed ? toRecorded(fill, { plan, head: asWhole(newer.head), body, computeMs }) : undefined;
+  }
+  const headers = mergeHeaders(basis.head.headers, newer.head.headers);
+  const head = asWhole({ ...newer.head, headers, part: joined.part });
+  return toRecorded(fill, { plan, head, body: joined.body, computeMs });
 }
 
 /** A part that has become the whole is a 200 (RFC 9110 §15.3.7.3). */
 export function asWhole(head: StorableHead): StorableHead {
   const { part, ...rest } = head;
   if (part === undefined || part.first !== 0 || part.last !== part.length - 1) return head;
-  return { ...rest, status: 200, headers: rest.headers.filter(([name]) => name.toLowerCase() !== 'content-range') };
+  return { ...rest, status: 200, reason: undefined, headers: rest.headers.filter(([name]) => name.toLowerCase() !== 'content-range') };
 }
 
 /** Weak: compression on the way out may change the bytes. */
@@ -169,20 +175,21 @@ function freshenByHead(fill: Fill, plan: Plan, computeMs: number): Recorded | un
   const { basis } = fill;
   if (basis === undefined) return undefined;
   const { coding, size } = basis.head;
-  return toRecorded(fill, { plan, head: { ...plan.head, coding, size }, body: basis.entry.body, computeMs });
+  // The handler's own may have taken its place.
+  const hasOwnEtag = basis.head.hasOwnEtag === true && readerOf(plan.head.headers)('etag') === basis.head.etag;
+  return toRecorded(fill, { plan, head: { ...plan.head, coding, size, hasOwnEtag }, body: basis.entry.body, computeMs });
 }
 
-/** Turns a 200 into the 304 that the client's own validators ask for. */
+/** Turns a success into the 304 that the client's own validators ask for. */
 function answersNotModified(res: Response, conditions: Conditions): boolean {
   const text = (name: string): string | undefined => {
     const value = res.getHeader(name);
     return value === undefined ? undefined : String(value);
   };
   const validators = { etag: text('etag'), lastModified: text('last-modified') };
-  const isAnswer = res.statusCode === 200 || (res.statusCode === 206 && conditions.ifNoneMatch !== undefined);
-  if (!isAnswer || !isNotModified(conditions, validators)) return false;
+  if (!heedsConditions(res.statusCode) || !isNotModified(conditions, validators)) return false;
   res.statusCode = 304;
-  res.statusMessage = '';
+  resetReason(res);
   for (const name of res.getHeaderNames()) {
     if (describesBody(name) || name === 'transfer-encoding') res.removeHeader(name);
   }

@@ -1,6 +1,7 @@
 import type { Request, Response } from 'express';
+import { parseCacheControl } from './cache-control.ts';
 import { addCacheStatus, type CacheStatus } from './cache-status.ts';
-import { conditionsOf, describesBody, isNotModified } from './conditional.ts';
+import { conditionsOf, describesBody, heedsConditions, isNotModified } from './conditional.ts';
 import type { Exchange } from './exchange.ts';
 import type { CacheConfig } from './options.ts';
 import { rangeInPart } from './partial.ts';
@@ -21,13 +22,15 @@ export interface Replay {
 }
 
 const BODILESS = new Set([204, 205, 304]);
+/** They are about the content of the whole message (RFC 9530 §2). */
+const ABOUT_ALL_BYTES = ['content-digest', 'content-md5'] as const;
 /** Up to this size a body leaves as text, one byte a character: Node then sends it with the headers in one piece. Larger ones are not worth the copy. */
 const MAX_TEXT_BYTES = 16_384;
 
 /** Sends a stored response: its own status, headers and bytes, with Age and Cache-Status; 304 to a client that has it; the part it asked for; only the head to HEAD. */
 export function replay(exchange: Exchange, { head, body, bodyBytes, ageMs, status, isOverlay }: Replay): void {
   const { req, res, config } = exchange;
-  const isUnchanged = head.status === 200 && isNotModified(conditionsOf(req.headers), head);
+  const isUnchanged = heedsConditions(head.status) && isNotModified(conditionsOf(req.headers), head);
   // One by one: writeHead copies what it is given, which costs twice as much.
   for (const [name, value] of head.headers) {
     if (isUnchanged && describesBody(name)) continue;
@@ -40,7 +43,7 @@ export function replay(exchange: Exchange, { head, body, bodyBytes, ageMs, statu
   addCacheStatus(res, status, statusKey(exchange));
   if (head.size !== undefined) describeCoding(res, head, isUnchanged);
   if (isUnchanged) sendNotModified(res);
-  else sendWhole(req, res, head, { body, bodyBytes: bodyBytes ?? body.length });
+  else sendWhole(req, res, head, { body, bodyBytes: bodyBytes ?? body.length, targeted: config.policy.targetedFields });
 }
 
 /** For Cache-Status, where it may be told. */
@@ -70,11 +73,13 @@ function sendNotModified(res: Response): void {
 interface Content {
   readonly body: Buffer;
   readonly bodyBytes: number;
+  /** Response fields for shared caches. */
+  readonly targeted: readonly string[];
 }
 
 function sendWhole(req: Request, res: Response, head: ResponseHead, content: Content): void {
   const part = partFor(req, head, content);
-  if (part === 'unsatisfiable') return sendUnsatisfiable(res, content.bodyBytes);
+  if (part === 'unsatisfiable') return sendUnsatisfiable(res, content.bodyBytes, content.targeted);
   const { body } = content;
   if (part === undefined) {
     if (!BODILESS.has(head.status)) res.setHeader('Content-Length', String(content.bodyBytes));
@@ -85,10 +90,20 @@ function sendWhole(req: Request, res: Response, head: ResponseHead, content: Con
   }
   // RFC 9110 §15.3.7: the 206 that the whole would have been.
   const { first, last, offset, length } = part;
+  for (const name of ABOUT_ALL_BYTES) res.removeHeader(name);
+  // Compression on the way out would make of these bytes others than the range says.
+  if (req.headers['accept-encoding'] !== undefined) res.setHeader('Cache-Control', withoutTransform(res));
   res.setHeader('Content-Range', `bytes ${first + offset}-${last + offset}/${length}`);
   res.setHeader('Content-Length', String(last - first + 1));
   res.writeHead(206);
   sendBytes(req, res, body.subarray(first, last + 1));
+}
+
+/** RFC 9111 §5.2.2.6. */
+function withoutTransform(res: Response): string {
+  const known = res.getHeader('cache-control');
+  if (known === undefined) return 'no-transform';
+  return parseCacheControl(String(known)).has('no-transform') ? String(known) : `${String(known)}, no-transform`;
 }
 
 function sendBytes(req: Request, res: Response, body: Buffer): void {
@@ -113,13 +128,16 @@ function partFor(req: Request, head: ResponseHead, { bodyBytes }: Content): Part
   }
   const wanted = head.status === 200 && head.coding === undefined ? rangeFor(req.headers, head) : undefined;
   if (wanted === undefined) return undefined;
+  // The last so many bytes of nothing are all of it, and no Content-Range can say so (RFC 9110 §14.1.2).
+  if (bodyBytes === 0 && 'suffix' in wanted && wanted.suffix > 0) return undefined;
   const range = resolveRange(wanted, bodyBytes);
   return range === undefined ? 'unsatisfiable' : { ...range, offset: 0, length: bodyBytes };
 }
 
-/** RFC 9110 §15.5.17. */
-function sendUnsatisfiable(res: Response, length: number): void {
+/** RFC 9110 §15.5.17. It is about this request: the lifetime and validators are those of the response that it could not have. */
+function sendUnsatisfiable(res: Response, length: number, targeted: readonly string[]): void {
   for (const name of res.getHeaderNames()) if (describesBody(name)) res.removeHeader(name);
+  for (const name of ['cache-control', 'expires', 'etag', 'last-modified', ...targeted]) res.removeHeader(name);
   res.setHeader('Content-Range', `bytes */${length}`);
   res.writeHead(416);
   res.end();

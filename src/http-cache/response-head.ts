@@ -12,6 +12,11 @@ export function isForEverybody({ flags }: Pick<Entry, 'flags'>): boolean {
   return (flags & (PUBLIC | NEUTRAL)) !== 0;
 }
 
+/** Whether the handler marked it `public`. */
+export function isMarkedPublic({ flags }: Pick<Entry, 'flags'>): boolean {
+  return (flags & PUBLIC) !== 0;
+}
+
 /** Whether it is no response but says by what the responses vary. */
 export function isMarker({ flags }: Pick<Entry, 'flags'>): boolean {
   return (flags & MARKER) !== 0;
@@ -45,6 +50,8 @@ export interface StorableHead {
   readonly coding?: 'gzip' | undefined;
   /** Its length without that. */
   readonly size?: number | undefined;
+  /** What earlier middleware had put on the request whose handler was watched, by name. */
+  readonly shape?: readonly string[] | undefined;
   /** The ETag is of the cache's making. */
   readonly hasOwnEtag?: boolean | undefined;
 }
@@ -53,7 +60,7 @@ export interface StoredPart {
   readonly first: number;
   readonly last: number;
   readonly length: number;
-  readonly asked: string;
+  readonly asked?: string | undefined;
 }
 
 /** Status and headers of a stored response, checked. */
@@ -86,6 +93,16 @@ const NEVER_STORED = new Set([
 
 function isNeverStored(name: string): boolean {
   return NEVER_STORED.has(name) || name.startsWith('ratelimit-') || name.startsWith('x-ratelimit-');
+}
+
+/** The reason phrase, where there is one: HTTP/2 has none, and Node warns of every use. */
+export function reasonOf(res: ServerResponse): string | undefined {
+  return res.req.httpVersionMajor < 2 ? res.statusMessage : undefined;
+}
+
+/** Has the status speak for itself again. */
+export function resetReason(res: ServerResponse): void {
+  if (res.req.httpVersionMajor < 2) res.statusMessage = '';
 }
 
 /** Headers that were there before the handler ran, by lower-case name. Middleware sets them anew on every request: only what the handler changed is stored. */
@@ -127,10 +144,27 @@ export function decodeHead(metadata: Buffer): ResponseHead | undefined {
       const key = name.toLowerCase();
       if (key === 'transfer-encoding' || key === 'content-length') return undefined;
     }
-    return withValidators(head);
+    return isConsistent(head) ? withValidators(head) : undefined;
   } catch {
     return undefined;
   }
+}
+
+/** What is not sent but decides how the rest is. */
+function isConsistent({ coding, size, part, revalidate, shape, headers, ...times }: StorableHead): boolean {
+  for (const ms of [times.age, times.staleWhileRevalidate, times.staleIfError]) {
+    if (ms !== undefined && !(Number.isFinite(ms) && ms >= 0)) return false;
+  }
+  if (revalidate !== undefined && revalidate !== 'must' && revalidate !== 'declared') return false;
+  if (shape !== undefined && !(Array.isArray(shape) && shape.every((name) => typeof name === 'string'))) return false;
+  if (size !== undefined && !(Number.isSafeInteger(size) && size >= 0)) return false;
+  const isEncoded = headers.some(([name]) => name.toLowerCase() === 'content-encoding');
+  if (coding !== undefined && (coding !== 'gzip' || size === undefined || isEncoded)) return false;
+  return part === undefined || (times.status === 206 && isPart(part));
+}
+
+function isPart({ first, last, length }: StoredPart): boolean {
+  return [first, last, length].every(Number.isSafeInteger) && first >= 0 && first <= last && last < length;
 }
 
 /** A head with what is asked of it often. */

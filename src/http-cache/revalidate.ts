@@ -14,10 +14,13 @@ export function validationOf(head: ResponseHead): IncomingHttpHeaders | undefine
   };
 }
 
-/** RFC 9111 §4.3.4: whether a 304 is about this stored response. One that names another validator is not. */
+/** RFC 9111 §4.3.4: whether a 304 is about this stored response. One that names another validator is not; a strong one has to be the same. */
 export function isAbout(field: FieldReader, { etag, lastModified }: ResponseHead): boolean {
   const sentEtag = field('etag');
-  if (sentEtag !== undefined) return etag !== undefined && opaque(String(sentEtag)) === opaque(etag);
+  if (sentEtag !== undefined) {
+    const sent = String(sentEtag);
+    return etag !== undefined && (sent === etag || (sent.startsWith('W/') && opaque(sent) === opaque(etag)));
+  }
   const sentDate = field('last-modified');
   return sentDate === undefined || lastModified === undefined || String(sentDate) === lastModified;
 }
@@ -46,8 +49,8 @@ export function mergeHeaders(stored: Headers, newer: Headers): Headers {
   return [...stored.filter(([name]) => !replaced.has(name.toLowerCase())), ...taken];
 }
 
-/** Reads the fields of a list of headers. */
-export function readerOf(headers: Headers): FieldReader {
+/** Reads the fields of a list of headers. Age is never stored: it is that of the message that brought them up to date. */
+export function readerOf(headers: Headers, message?: FieldReader): FieldReader {
   const byName = new Map(headers.map(([name, value]) => [name.toLowerCase(), value]));
-  return (name) => byName.get(name.toLowerCase());
+  return (name) => (name === 'age' ? message?.(name) : byName.get(name.toLowerCase()));
 }

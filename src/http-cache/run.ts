@@ -68,7 +68,7 @@ export function beginFlight({ config, key, state, flightKey }: Exchange, stamp: 
   return share;
 }
 
-/** Becomes the one that computes, over all processes; or learns that another has stored a response, or has found that it cannot be shared. */
+/** Becomes the one that computes, over all processes; or learns that another has stored a response (`again`), or has none that can be shared or takes too long (`refused`). */
 export async function claim(
   { state, group, flightKey }: Exchange,
   { address, bytes }: Located,
@@ -80,15 +80,13 @@ export async function claim(
     const lease = await leases.ask(address, group, bytes);
     if (lease.state === 'changed') return 'again';
     if (lease.state === 'mine') return lease;
-    if (lease.state === 'unavailable') break;
+    if (lease.state === 'unavailable') return NOBODY;
     const ended = await lease.ended;
-    if (ended === 'stored') return 'again';
-    if (ended === 'refused') {
-      state.uncacheable.set(flightKey, true);
-      return 'refused';
-    }
+    if (ended === 'stored' || ended === 'left') return 'again';
+    if (ended === 'refused') state.uncacheable.set(flightKey, true);
+    if (ended === 'refused' || ended === 'failed') return 'refused';
   }
-  return NOBODY;
+  return 'refused';
 }
 
 /** Runs the handler for this request. */
@@ -125,6 +123,7 @@ export function runUnshared(
       onRecorded(response);
     },
     refused: () => undefined,
+    abandoned: () => undefined,
     failed: () => undefined,
   });
   exchange.next();
@@ -138,7 +137,9 @@ export function storeLate(exchange: Exchange, response: Recorded): void {
 /** Asks the handler to validate or complete what is stored. A client's own Cache-Control would make Express answer in full. */
 function askedOf({ req, config }: Exchange, { basis }: Run): Fill['asked'] {
   if (basis === undefined) return undefined;
-  const asked = validationOf(basis.head) ?? (req.headers.range === undefined ? completionOf(basis.head) : undefined);
+  const isForAll = req.method !== 'HEAD' && req.headers.range === undefined;
+  const completion = isForAll ? completionOf(basis.head, config.maxBytes) : undefined;
+  const asked = validationOf(basis.head) ?? completion;
   if (asked === undefined || config.policy.forwardsDirectives) return asked;
   return { ...asked, 'cache-control': undefined, pragma: undefined };
 }
@@ -161,13 +162,17 @@ function outcomeOf(fill: Fill, { share, settle }: Sharing): FillOutcome {
     refused(isFinal) {
       if (isFinal && req.method === 'GET' && req.headers.range === undefined) state.uncacheable.set(flightKey, true);
       share('refused');
-      settle('refused');
+      settle(isFinal ? 'refused' : 'failed');
       warn([]);
+    },
+    abandoned() {
+      share('again');
+      settle('left');
     },
     failed() {
       state.refreshPaused.set(flightKey, true);
       share('failed');
-      settle('refused');
+      settle('failed');
     },
   };
 }
@@ -183,15 +188,16 @@ function store(exchange: Exchange, shared: SharedResponse, settle: Sharing['sett
   const { key, state, config } = exchange;
   const { store: cacheStore } = state.backend;
   const { varyNames, address, draft } = shared;
-  if (!state.variants.learn(key, varyNames, config.maxVariants)) return settle('refused');
+  if (!state.variants.hasRoom(key, varyNames, config.maxVariants)) return settle('refused');
+  state.variants.learn(key, varyNames, draft.freshMs + draft.staleMs);
   const write = (written: EntryDraft): void => {
     // Nobody waits: the command is on its way before the last byte of the response, so this process' next read comes behind it.
-    void cacheStore.write(address, written).then((isStored) => isStored && tell(exchange, 'stores', 'cache:store'));
-    if (varyNames.length > 0) {
-      const marker = { ...written, flags: flagsOf.marker, metadata: varyNames.join(), body: Buffer.alloc(0) };
-      void cacheStore.write(key.address, marker);
-    }
-    settle('stored');
+    const writing = cacheStore.write(address, written);
+    void writing.then((isStored) => isStored && tell(exchange, 'stores', 'cache:store'));
+    if (varyNames.length === 0) return settle('stored');
+    const marker = { ...written, flags: flagsOf.marker, metadata: varyNames.join(), body: Buffer.alloc(0) };
+    // On Cluster these are different nodes: only their answers tell that both are in place.
+    void Promise.all([writing, cacheStore.write(key.address, marker)]).then(() => settle('stored'));
   };
   if (shared.body.length < config.compressBytes || shared.head.coding !== undefined) return write(draft);
   packDraft(shared, config.compressBytes).then(write, () => write(draft));

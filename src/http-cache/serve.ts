@@ -1,13 +1,13 @@
 import { refreshBehind } from './background.ts';
 import { addCacheStatus, type Forward } from './cache-status.ts';
-import { type Content, contentFor, readWhole } from './content.ts';
+import { type Content, contentFor, wholeFor } from './content.ts';
 import { bypass, type Exchange, tell } from './exchange.ts';
 import { follow } from './follow.ts';
 import { rangeInPart } from './partial.ts';
 import { replay, statusKey } from './replay.ts';
 import { lead, type Run, runHandler } from './run.ts';
 import type { SharedResponse } from './shared.ts';
-import { type Decision, decide, isWhole, type Stored, totalAge, ttlOf } from './stale.ts';
+import { type Decision, decide, type Stored, totalAge, ttlOf } from './stale.ts';
 import { servable } from './stored.ts';
 import type { Located, Part } from './vary.ts';
 
@@ -58,7 +58,8 @@ function reasonOf(lookup: Located, stored: Stored | undefined, decision: Decisio
 function serveStored(exchange: Exchange, stored: Stored, content: Content): void {
   const isFresh = stored.state === 'fresh';
   tell(exchange, isFresh ? 'hits' : 'stale', isFresh ? 'cache:hit' : 'cache:stale');
-  replay(exchange, { ...content, ageMs: totalAge(stored), status: { hit: true, ttlMs: ttlOf(stored) } });
+  const { head, body, bodyBytes } = content;
+  replay(exchange, { head, body, bodyBytes, ageMs: totalAge(stored), status: { hit: true, ttlMs: ttlOf(stored) } });
 }
 
 interface Forwarding {
@@ -96,11 +97,11 @@ function landedSince({ state, flightKey, startedAt }: Exchange): Promise<SharedR
   return landed === undefined || landed.landedAt < startedAt ? undefined : Promise.resolve(landed.response);
 }
 
-/** What was read in part is read whole before it is validated: it will be stored again, or sent. */
+/** What was read in part, or is compressed for others, is made whole before it is validated: it will be stored again, or sent. */
 function withWholeBasis(exchange: Exchange, run: Run, go: (run: Run) => void | Promise<void>): void | Promise<void> {
   const { basis, lookup } = run;
-  if (basis === undefined || isWhole(basis.entry)) return go(run);
-  return readWhole(exchange, lookup.address).then((whole) => go({ ...run, basis: whole }));
+  const whole = basis && wholeFor(exchange, basis, lookup.address);
+  return whole instanceof Promise ? whole.then((read) => go({ ...run, basis: read })) : go(run);
 }
 
 function serveWithoutStore(exchange: Exchange): void {

@@ -12,6 +12,10 @@ const MAX_HIT_FOR_MISS = 10_000;
 /** So long after a refresh that failed, stale responses are served without another. */
 const REFRESH_PAUSE_MS = 1_000;
 
+/** So long after a refresh that did not reach its cache, those of that route are made in the foreground: it may have been turned away for once, by a limit for example. */
+const UNREACHABLE_MS = 60_000;
+const MAX_UNREACHABLE = 1_000;
+
 /** A response under way in this process, and where it is stored. */
 export interface SharedResponse extends Recorded {
   readonly address: string;
@@ -45,7 +49,9 @@ export interface HttpCacheState {
   /** Keys whose refresh has just failed. */
   readonly refreshPaused: LRUCache<string, true>;
   /** Caches that a request made here does not reach: an application that the one it belongs to does not know of. */
-  readonly unreachable: WeakSet<CacheConfig>;
+  readonly unreachable: LRUCache<CacheConfig, true>;
+  /** Keys that are being refreshed, also when nobody waits for that any more. */
+  readonly refreshing: Set<string>;
   /** Whether to warn of what handlers read undeclared. */
   readonly isDevelopment: boolean;
 }
@@ -66,7 +72,8 @@ export function stateOf(backend: Backend): HttpCacheState {
       }),
       uncacheable: new LRUCache({ max: MAX_HIT_FOR_MISS, ttl: HIT_FOR_MISS_MS }),
       refreshPaused: new LRUCache({ max: MAX_HIT_FOR_MISS, ttl: REFRESH_PAUSE_MS }),
-      unreachable: new WeakSet(),
+      unreachable: new LRUCache({ max: MAX_UNREACHABLE, ttl: UNREACHABLE_MS }),
+      refreshing: new Set(),
       isDevelopment: readEnvironment().isDevelopment,
     };
     states.set(backend, state);

@@ -6,12 +6,14 @@ import { planOf, type Representation, toRecorded } from './plan.ts';
 import { asWhole, fieldOf } from './record-response.ts';
 import type { Recorded } from './recorded.ts';
 import { replay } from './replay.ts';
-import { type HeadersBefore, storableHeaders, withValidators } from './response-head.ts';
+import { type HeadersBefore, resetReason, storableHeaders, withValidators } from './response-head.ts';
 import { isAbout, mergeHeaders, readerOf } from './revalidate.ts';
 import { mayReplaceError, type Stored, totalAge, ttlOf } from './stale.ts';
 
 /** Errors that say the handler could not answer (RFC 5861 §4). */
 const FAILURES = new Set([500, 502, 503, 504]);
+/** Of a 304, these are about itself, and wrong beside the stored body. */
+const OF_ONE_MESSAGE = ['content-length', 'content-encoding', 'content-range', 'transfer-encoding', 'trailer'] as const;
 
 /**
  * Answers of a handler that are for the cache and not for its client: a 304 to the cache's own question, the missing part of a stored response, a failure that a
@@ -42,7 +44,7 @@ function receiveValidation({ fill, outcome, before, delayMs, startedAt }: Fillin
   const response: Representation = {
     status: basis.head.status,
     reason: basis.head.reason,
-    field: (name) => (name === 'age' ? fieldOf(res)(name) : readerOf(headers)(name)),
+    field: readerOf(headers, fieldOf(res)),
     headers,
   };
   const { coding, size, hasOwnEtag } = basis.head;
@@ -64,6 +66,9 @@ function receiveValidation({ fill, outcome, before, delayMs, startedAt }: Fillin
       else outcome.recorded(recorded);
       const status = { forward, forwardStatus: 304, isStored: recorded !== undefined } as const;
       const head = withValidators(recorded?.head ?? { ...basis.head, headers });
+      if (merged === undefined) resetHeaders(res, before);
+      for (const name of OF_ONE_MESSAGE) res.removeHeader(name);
+      resetReason(res);
       // What the 304 said besides is for this client: cookies, for example.
       replay(exchange, { head, body: basis.entry.body, ageMs: head.age ?? 0, status, isOverlay: true });
     },
@@ -91,15 +96,16 @@ function receiveCompletion({ fill, outcome, before, delayMs, startedAt }: Fillin
       const { part } = basis.head;
       const body = Buffer.concat([basis.entry.body, ...chunks]);
       if (!isRest || part === undefined || body.length !== part.length) {
-        // Bytes of two representations are never joined, and what was asked for cannot be asked for again.
+        // Bytes of two representations are never joined, and what was asked for cannot be asked for again: not by the next request, either.
         outcome.refused(false);
+        void exchange.state.backend.store.remove(fill.address).catch(() => undefined);
         resetHeaders(res, before);
         res.statusCode = 502;
         res.end();
         return;
       }
       const whole = asWhole({ ...basis.head, headers, part: { ...part, last: part.length - 1 } });
-      const response = { status: 200, reason: undefined, field: readerOf(whole.headers), headers: whole.headers };
+      const response = { status: 200, reason: undefined, field: readerOf(whole.headers, fieldOf(res)), headers: whole.headers };
       const plan = attempt(exchange, () => planOf(response, { exchange, wishes, tracker, delayMs }));
       if (plan === undefined) outcome.refused(false);
       else {
@@ -135,7 +141,7 @@ function receiveFailure({ fill, outcome, before }: Filling, basis: Stored): Rece
 function resetHeaders(res: ServerResponse, before: HeadersBefore): void {
   for (const name of res.getHeaderNames()) if (!before.has(name)) res.removeHeader(name);
   for (const [name, value] of before) res.setHeader(name, value);
-  res.statusMessage = '';
+  resetReason(res);
 }
 
 /** Whatever functions of the route's options throw must not keep the client from its answer. */

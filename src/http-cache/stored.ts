@@ -4,8 +4,10 @@ import type { Found } from '../cache/store.ts';
 import { entryKey, urlTag } from '../cache/tags.ts';
 import type { Stamp } from '../register/mirror.ts';
 import type { Exchange } from './exchange.ts';
-import { decodeHead, isForEverybody, isMarker, type ResponseHead } from './response-head.ts';
+import { fitsShape } from './request-shape.ts';
+import { decodeHead, isForEverybody, isMarkedPublic, isMarker, type ResponseHead } from './response-head.ts';
 import type { Stored } from './stale.ts';
+import { isTracked } from './track.ts';
 
 /** What was found, if it may be shared with this request and can be sent. */
 export function servable(exchange: Exchange, found: Found | undefined): Stored | undefined {
@@ -14,7 +16,19 @@ export function servable(exchange: Exchange, found: Found | undefined): Stored |
   if (!isUrlAlive(exchange, found.entry)) return undefined;
   const head = headOf(found.entry);
   if (head === undefined || (head.setsCookies && exchange.config.policy.setCookie !== 'store')) return undefined;
+  if (!isInSize(found.entry, head, exchange.config.maxBytes)) return undefined;
+  if (!isForLikesOf(exchange, found.entry, head)) return undefined;
   return { ...found, head };
+}
+
+/** No route stores larger ones, so what says it is was not stored by it; neither was a part that is not as long as it says. */
+function isInSize({ bodyBytes }: Entry, { size, part }: ResponseHead, maxBytes: number): boolean {
+  return (size ?? bodyBytes) <= maxBytes && (part === undefined || part.last - part.first + 1 === bodyBytes);
+}
+
+/** Where handlers are watched: whether it is public, or was made for a request on which earlier middleware had put as much as on this one. */
+export function isForLikesOf({ req, res, config }: Exchange, entry: Pick<Entry, 'flags'>, head: ResponseHead): boolean {
+  return !isTracked(config) || isMarkedPublic(entry) || fitsShape(req, res, head.shape);
 }
 
 /** With a key of the route's own, requests of several URLs share an entry, which carries only the URL of the first: each also heeds purges of its own. */

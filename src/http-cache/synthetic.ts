@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { EventEmitter } from 'node:events';
 import { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
@@ -24,38 +25,66 @@ const NOT_REPEATED = new Set([
 /** What AsyncLocalStorage carries belongs to the request that is there: another begins outside of it. */
 const outside = AsyncLocalStorage.snapshot();
 
+/** A request like another, without a client. */
+interface Repetition {
+  readonly request: IncomingMessage;
+  /** Sends it through all that the first has passed. Resolves when it is answered, or when it is given up after `maxMs`. */
+  send(maxMs: number): Promise<void>;
+}
+
 /**
- * Sends a request like this one through the whole application, without a client: `next()` belongs to the first request and cannot be called again. `prepare` sees it
- * before any middleware does. Resolves when it is answered, or when it is given up after `maxMs`.
+ * Makes a request like this one, to be sent later: `next()` belongs to the first request and cannot be called again. All that it needs is read now, because the first
+ * one's connection may be gone by then.
  */
-export function repeatRequest(
-  original: Request,
-  maxMs: number,
-  prepare: (request: IncomingMessage) => void,
-): Promise<void> {
+export function repetitionOf(original: Request): Repetition {
+  const enter = entranceOf(original);
   const socket = silentSocket(original.socket);
   const request = requestLike(original, socket);
+  return { request, send: (maxMs) => outside(() => send({ enter, socket, request, maxMs })) };
+}
+
+/** What is called for each request. */
+type Entrance = (request: IncomingMessage, response: ServerResponse) => void;
+
+interface Sending {
+  readonly enter: Entrance;
+  readonly socket: Socket;
+  readonly request: IncomingMessage;
+  readonly maxMs: number;
+}
+
+function send({ enter, socket, request, maxMs }: Sending): Promise<void> {
   const response = new ServerResponse(request);
   response.assignSocket(socket);
-  prepare(request);
   return new Promise((resolve) => {
     const timer = setTimeout(() => socket.destroy(), maxMs).unref();
-    response.once('finish', () => socket.destroy());
+    response.once('finish', () => {
+      request.resume(); // What nobody has read ends only so, as after every request.
+      socket.destroy();
+    });
     socket.once('close', () => {
       clearTimeout(timer);
+      if (!response.writableFinished) request.destroy();
       resolve();
     });
-    outside(() => {
-      try {
-        rootOf(original.app as Application)(request as Request, response as never);
-      } catch {
-        socket.destroy();
-      }
-    });
+    try {
+      enter(request, response);
+    } catch {
+      socket.destroy();
+    }
   });
 }
 
-/** The application that is nobody's part. */
+/** What the server calls, so that all that stands around the application runs as well. Where no server is known, the application that is nobody's part. */
+function entranceOf({ socket, app }: Request): Entrance {
+  const { server } = socket as { server?: unknown };
+  if (server instanceof EventEmitter && server.listenerCount('request') > 0) {
+    return (request, response) => void server.emit('request', request, response);
+  }
+  const root = rootOf(app as Application);
+  return (request, response) => void root(request as Request, response as never);
+}
+
 function rootOf(app: Application): Application {
   let root = app as Application & { parent?: Application };
   while (root.parent !== undefined) root = root.parent;
@@ -65,6 +94,8 @@ function rootOf(app: Application): Application {
 /** A connection to nobody: it takes everything and brings nothing, and says of itself what the original's says. */
 function silentSocket(original: Socket): Socket {
   const socket = new Duplex({
+    // Never full: who waits for `drain` is told by a server, and there is none.
+    writableHighWaterMark: Number.MAX_SAFE_INTEGER,
     read: () => undefined,
     write: (_chunk, _encoding, done) => done(),
   });

@@ -1,7 +1,10 @@
-import { IncomingMessage } from 'node:http';
-import { Socket } from 'node:net';
+import type { IncomingHttpHeaders } from 'node:http';
 import type { Request, Response } from 'express';
 import type { CacheConfig } from './options.ts';
+import { isAddress, isCredential, isHarmless, tellsApart, USUAL_CREDENTIALS } from './request-fields.ts';
+import { namesOn, shapeOf } from './request-shape.ts';
+import { type HeaderReadings, type OnRead, watch, watchedHeaders } from './watch.ts';
+import { watchSocket } from './watch-socket.ts';
 
 /** Watches what the handlers behind the cache read of a request. */
 export interface Tracker {
@@ -10,223 +13,197 @@ export interface Tracker {
    * it was there, so the response is for nobody else.
    */
   identity(): 'none' | 'absent' | 'given';
-  /** Undeclared headers that were read and look like credentials, in lower case: they belong into the key. */
-  credentialHeaders(): readonly string[];
+  /** Undeclared headers that were read and tell requests apart, in lower case: they belong into the key. */
+  keyedHeaders(): readonly string[];
   /** Everything undeclared that was read, for people. */
   undeclared(): readonly string[];
+  /** What earlier middleware had put on the request and on `res.locals`. */
+  readonly shape: readonly string[];
   /** Runs what is not the handler's: its reads do not count. */
   pause<T>(call: () => T): T;
 }
 
-/** Fields that are in the key, or are not about the response's content. */
-const HARMLESS = new Set([
-  'host',
-  'connection',
-  'content-length',
-  'content-type',
-  'transfer-encoding',
-  'cache-control',
-  'pragma',
-  'if-none-match',
-  'if-modified-since',
-  'if-range',
-  'range',
-  'expect',
-  'date',
-  'x-forwarded-host',
-  'x-forwarded-proto',
-  'x-request-id',
-  'x-correlation-id',
-  'traceparent',
-  'tracestate',
+/** They come from cookies: without one they say nothing, unless they hold something all the same. */
+const FROM_COOKIES = new Set<PropertyKey>(['cookies', 'signedCookies', 'session']);
+const BESIDE_COOKIES = new Set<PropertyKey>([
+  'secret',
+  'sessionID',
+  'sessionStore',
+  'sessionCookies',
+  'sessionOptions',
+  'sessionKey',
+  '_sessionManager',
+  '_passport',
 ]);
-const CREDENTIAL =
-  /auth|cookie|token|api-?key|secret|session|jwt|credential|password|user|account|tenant|identity|client-?id/;
 
-/** Properties of every request, and those that hold nothing of the request or only what is in the key. */
-const OWN_TO_REQUESTS = new Set([
-  ...Object.getOwnPropertyNames(new IncomingMessage(new Socket())),
-  ...Object.getOwnPropertyNames(IncomingMessage.prototype),
-  'ip',
-  'ips',
-  'originalUrl',
-  'baseUrl',
-  'params',
-  'query',
-  'body',
-  'route',
-  'app',
-  'res',
-  'next',
-  'log',
-  'id',
-]);
-/** They come from cookies: without one they say nothing. */
-const FROM_COOKIES = new Set(['cookies', 'signedCookies', 'session', 'sessionID', 'sessionStore', 'secret']);
+/** Express answers these from what is in the key. */
+const KEYED_GETTERS = ['protocol', 'secure', 'hostname', 'host', 'subdomains'] as const;
 
 /** Whether handlers of a route are watched. Where the route says by what requests are told apart, it has said what there is to know. */
 export function isTracked({ cookies, user, vary }: CacheConfig): boolean {
-  return cookies === 'track' && user === undefined && !vary.some((name) => CREDENTIAL.test(name));
+  return cookies === 'track' && user === undefined && !vary.some(isCredential);
 }
+
+/** What has been read. */
+interface Readings {
+  identity: ReturnType<Tracker['identity']>;
+  readonly headers: Set<string>;
+  readonly others: Set<string>;
+  hasAddress: boolean;
+  hasAllHeaders: boolean;
+}
+
+type Note = (level: 'absent' | 'given', name?: string) => void;
 
 /**
  * Puts a watch on a request and on `res.locals`. The objects stay what they are; their properties become accessors. What middleware keeps in closures or in an
  * AsyncLocalStorage cannot be seen.
  */
 export function track(req: Request, res: Response, config: CacheConfig): Tracker {
-  const headersRead = new Set<string>();
-  const others = new Set<string>();
-  let identity: ReturnType<Tracker['identity']> = 'none';
+  const readings: Readings = {
+    identity: 'none',
+    headers: new Set(),
+    others: new Set(),
+    hasAddress: false,
+    hasAllHeaders: false,
+  };
+  const shape = shapeOf(req, res);
   let isPaused = false;
-  const hasCookie = req.headers.cookie !== undefined;
 
-  function note(level: 'absent' | 'given', name: string): void {
+  function pause<T>(call: () => T): T {
+    const wasPaused = isPaused;
+    isPaused = true;
+    try {
+      return call();
+    } finally {
+      isPaused = wasPaused;
+    }
+  }
+
+  const note: Note = (level, name) => {
     if (isPaused) return;
-    others.add(name);
-    if (identity !== 'given') identity = level;
-  }
-
-  function noteHeader(name: string, value: unknown): void {
-    if (isPaused || HARMLESS.has(name) || config.vary.includes(name)) return;
-    if (name === 'cookie' && typeof config.cookies !== 'string') return;
-    headersRead.add(name);
-    if (name === 'cookie' || name === 'authorization') note(value === undefined ? 'absent' : 'given', name);
-  }
+    if (name !== undefined) readings.others.add(name);
+    if (readings.identity !== 'given') readings.identity = level;
+  };
 
   // Before there are properties of the watch's own.
-  watchProperties(
-    req,
-    (name) => !OWN_TO_REQUESTS.has(name) && !name.startsWith('_'),
-    (name, value) => {
-      const isSilent = FROM_COOKIES.has(name) ? !hasCookie : isEmpty(value);
-      note(isSilent ? 'absent' : 'given', `req.${name}`);
-    },
-  );
-  watchHeaders(req, noteHeader, () => note('absent', 'all headers'));
-  for (const name of ['ip', 'ips'] as const) watchAddress(req, name, () => note('given', `req.${name}`));
-  const locals = res.locals as object | undefined;
-  if (locals !== undefined) {
-    watchProperties(
-      locals,
-      () => true,
-      (name, value) => note(isEmpty(value) ? 'absent' : 'given', `res.locals.${name}`),
-    );
-  }
+  watchProperties(req, res, note);
+  watchHeaders(req, headerReadings(readings, config, note, () => isPaused));
+  watchWhence(req, res, { note, pause });
 
   return {
-    identity: () => identity,
-    credentialHeaders: () => [...headersRead].filter((name) => !SPOKEN_FOR.has(name) && CREDENTIAL.test(name)),
-    undeclared: () => [...new Set([...[...headersRead].map((name) => `header ${name}`), ...others])],
-    pause(call) {
-      const wasPaused = isPaused;
-      isPaused = true;
-      try {
-        return call();
-      } finally {
-        isPaused = wasPaused;
-      }
-    },
+    shape,
+    pause,
+    identity: () => (readings.hasAddress && !readings.hasAllHeaders ? 'given' : readings.identity),
+    keyedHeaders: () => keyedIn(readings),
+    undeclared: () => [...[...readings.headers].map((name) => `the header ${name}`), ...readings.others],
   };
 }
 
 /** They are identity, whose presence decides; others are told apart by their values. */
 const SPOKEN_FOR = new Set(['cookie', 'authorization']);
 
-/** Nobody is named by nothing, nor by a function, which reads what it needs when it is called. */
-function isEmpty(value: unknown): boolean {
-  return value === undefined || value === null || value === false || value === '' || typeof value === 'function';
+function keyedIn({ headers, hasAllHeaders }: Readings): string[] {
+  const read = hasAllHeaders ? [...new Set([...headers, ...USUAL_CREDENTIALS])] : [...headers];
+  return read.filter((name) => !SPOKEN_FOR.has(name) && tellsApart(name, hasAllHeaders ? 'forwarded' : 'named'));
 }
 
-function watchHeaders(req: Request, onRead: (name: string, value: unknown) => void, onAll: () => void): void {
+function headerReadings(
+  readings: Readings,
+  { vary }: CacheConfig,
+  note: Note,
+  isPaused: () => boolean,
+): HeaderReadings {
+  function one(name: string, value: unknown): void {
+    if (isPaused() || isHarmless(name) || vary.includes(name)) return;
+    readings.headers.add(name);
+    if (SPOKEN_FOR.has(name)) note(value === undefined ? 'absent' : 'given');
+    else if (isAddress(name) && value !== undefined) readings.hasAddress = true;
+  }
+  return {
+    one,
+    all(headers) {
+      if (isPaused()) return;
+      readings.hasAllHeaders = true;
+      note('absent', 'all headers');
+      for (const [name, value] of Object.entries(headers)) one(name, value);
+    },
+  };
+}
+
+function watchHeaders(req: Request, readings: HeaderReadings): void {
   let headers = req.headers;
-  const watched = (target: typeof headers): typeof headers =>
-    new Proxy(target, {
-      get(fields, name) {
-        const value: unknown = Reflect.get(fields, name);
-        if (typeof name === 'string') onRead(name, value);
-        return value;
-      },
-      has(fields, name) {
-        if (typeof name === 'string') onRead(name, Reflect.get(fields, name));
-        return Reflect.has(fields, name);
-      },
-      ownKeys(fields) {
-        onAll();
-        return Reflect.ownKeys(fields);
-      },
-    });
-  let proxy = watched(headers);
-  Object.defineProperty(req, 'headers', {
+  let proxy = watchedHeaders(headers, readings);
+  const isWatched = Reflect.defineProperty(req, 'headers', {
     configurable: true,
-    enumerable: true,
+    enumerable: Object.prototype.propertyIsEnumerable.call(req, 'headers'),
     get: () => proxy,
-    set(replaced: typeof headers) {
+    set(replaced: IncomingHttpHeaders) {
       headers = replaced;
-      proxy = watched(headers);
+      proxy = watchedHeaders(headers, readings);
     },
   });
-  for (const name of ['rawHeaders', 'headersDistinct'] as const) {
-    const descriptor = descriptorOf(req, name);
-    if (descriptor === undefined) continue;
-    Object.defineProperty(req, name, {
-      configurable: true,
-      enumerable: descriptor.enumerable ?? false,
-      get() {
-        onAll();
-        return descriptor.get === undefined ? (descriptor.value as unknown) : (descriptor.get.call(req) as unknown);
-      },
+  const isAllWatched = ['rawHeaders', 'headersDistinct'].every((name) => watch(req, name, () => readings.all(headers)));
+  if (!isWatched || !isAllWatched) readings.all(headers);
+}
+
+function watchProperties(req: Request, res: Response, note: Note): void {
+  const hasCredentials = Object.keys(req.headers).some(isCredential);
+  const noteAs =
+    (name: PropertyKey, label: string): OnRead =>
+    (value) =>
+      note(isSilent(name, value, hasCredentials) ? 'absent' : 'given', label);
+
+  for (const name of namesOn(req)) {
+    const onRead = noteAs(name, `req.${String(name)}`);
+    if (!watch(req, name, onRead)) onRead(req); // It cannot be watched, so it counts as read.
+  }
+  // A request without a body has nothing here but what middleware made of it.
+  if (req.method === 'GET' || req.method === 'HEAD') {
+    watch(req, 'body', (value) => {
+      if (value !== undefined && !isEmptyObject(value)) note('given', 'req.body');
     });
   }
-}
-
-/** Also of what it inherits. */
-function descriptorOf(target: object, name: string): PropertyDescriptor | undefined {
-  for (let object: object | null = target; object !== null; object = Object.getPrototypeOf(object) as object | null) {
-    const descriptor = Object.getOwnPropertyDescriptor(object, name);
-    if (descriptor !== undefined) return descriptor;
-  }
-  return undefined;
-}
-
-function watchProperties(
-  target: object,
-  isWatched: (name: string) => boolean,
-  onRead: (name: string, value: unknown) => void,
-): void {
-  for (const [name, descriptor] of Object.entries(Object.getOwnPropertyDescriptors(target))) {
-    if (!isWatched(name)) continue;
-    if (descriptor.configurable !== true) {
-      onRead(name, target); // It cannot be watched, so it counts as read.
-      continue;
-    }
-    let { value } = descriptor as { value: unknown };
-    Object.defineProperty(target, name, {
-      configurable: true,
-      enumerable: descriptor.enumerable ?? false,
-      get(this: unknown) {
-        const current: unknown = descriptor.get === undefined ? value : descriptor.get.call(this);
-        onRead(name, current);
-        return current;
-      },
-      set(this: unknown, assigned: unknown) {
-        if (descriptor.set !== undefined) descriptor.set.call(this, assigned);
-        else if (descriptor.writable === true) value = assigned;
-      },
-    });
+  const locals = res.locals as object | undefined;
+  if (locals === undefined) return;
+  for (const name of Reflect.ownKeys(locals)) {
+    const onRead = noteAs('', `res.locals.${String(name)}`);
+    if (!watch(locals, name, onRead)) onRead(locals);
   }
 }
 
-/** The client's address is a getter that requests inherit. */
-function watchAddress(req: Request, name: 'ip' | 'ips', onRead: () => void): void {
-  const descriptor = descriptorOf(req, name);
-  if (descriptor?.get === undefined) return;
-  const { get } = descriptor;
-  Object.defineProperty(req, name, {
+/** Whether what was read names nobody. A function reads what it needs when it is called, or knows it already: of a request without credentials there is nothing to know. */
+function isSilent(name: PropertyKey, value: unknown, hasCredentials: boolean): boolean {
+  if (value === undefined || value === null || value === false || value === '') return true;
+  if (hasCredentials) return false;
+  if (FROM_COOKIES.has(name)) return holdsNothing(value);
+  return typeof value === 'function' || BESIDE_COOKIES.has(name);
+}
+
+/** A session that is new has nothing in it but what its cookie will be. */
+function holdsNothing(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && Object.keys(value).every((key) => key === 'cookie');
+}
+
+function isEmptyObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && Object.keys(value).length === 0;
+}
+
+/** From where a request comes. */
+function watchWhence(req: Request, res: Response, { note, pause }: { note: Note; pause: Tracker['pause'] }): void {
+  for (const name of KEYED_GETTERS) quieten(req, name, pause);
+  for (const name of ['ip', 'ips'] as const) watch(req, name, () => note('given', `req.${name}`));
+  if (req.httpVersionMajor !== 1) return;
+  const release = watchSocket(req.socket, () => note('given', 'the address or certificate of the connection'));
+  res.once('close', release);
+}
+
+/** What a getter of Express' reads does not count. */
+function quieten(req: Request, name: (typeof KEYED_GETTERS)[number], pause: Tracker['pause']): void {
+  const prototype = Object.getPrototypeOf(req) as object;
+  Reflect.defineProperty(req, name, {
     configurable: true,
-    enumerable: true,
-    get() {
-      onRead();
-      return get.call(req) as unknown;
-    },
+    enumerable: false,
+    get: () => pause(() => Reflect.get(prototype, name, req) as unknown),
   });
 }

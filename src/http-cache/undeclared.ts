@@ -5,14 +5,15 @@ const told = new Set<string>();
 
 /** In development: says once for each route what its handler reads and the key does not hold. */
 export function warnOfUndeclared(route: string, tracker: Tracker, varyNames: readonly string[]): void {
-  const names = tracker.undeclared().filter((name) => !varyNames.includes(name.replace('header ', '')));
-  for (const name of names) {
-    const text = `The cached route ${route} reads ${name}, which is not part of its key.`;
-    if (told.has(text) || told.size >= MAX_TOLD) continue;
-    told.add(text);
-    process.emitWarning(
-      `${text} Declare it (vary, user, cookies) if the response depends on it.`,
-      'ExpressRedisSuiteWarning',
-    );
-  }
+  const names = tracker.undeclared().filter((name) => {
+    if (varyNames.includes(name.replace('the header ', '')) || told.has(`${route} ${name}`)) return false;
+    if (told.size >= MAX_TOLD) return false;
+    told.add(`${route} ${name}`);
+    return true;
+  });
+  if (names.length === 0) return;
+  process.emitWarning(
+    `The cached route ${route} reads ${names.join(', ')}, which the key does not hold. Declare it (vary, user, cookies) if the response depends on it.`,
+    'ExpressRedisSuiteWarning',
+  );
 }

@@ -19,16 +19,18 @@ export type Part = 'whole' | 'head';
 /** Finds the stored variant of a response that a request selects (RFC 9111 §4.1). */
 export interface VariantReader {
   read(key: RequestKey, part: Part): Located | Promise<Located>;
-  /** Remembers what a response at this key varies by. False: the key has so many variants that this one should not be stored. */
-  learn(key: RequestKey, names: readonly string[], maxVariants: number): boolean;
+  /** Whether one more variant may be stored at this key. */
+  hasRoom(key: RequestKey, names: readonly string[], maxVariants: number): boolean;
+  /** Remembers what a response at this key varies by, and that this variant is stored for so long. */
+  learn(key: RequestKey, names: readonly string[], keptMs: number): void;
 }
 
 const MAX_REMEMBERED = 10_000;
 
 interface Remembered {
   readonly names: readonly string[];
-  /** Addresses of variants that this process stored. */
-  readonly stored: Set<string>;
+  /** Addresses of variants that this process stored, and until when they are kept. */
+  readonly stored: Map<string, number>;
 }
 
 /**
@@ -41,7 +43,7 @@ export function createVariantReader(store: CacheStore): VariantReader {
   function remember(address: string, names: readonly string[]): Remembered {
     const known = remembered.get(address);
     if (known?.names.join() === names.join()) return known;
-    const created = { names, stored: new Set<string>() };
+    const created = { names, stored: new Map<string, number>() };
     remembered.set(address, created);
     return created;
   }
@@ -87,22 +89,22 @@ export function createVariantReader(store: CacheStore): VariantReader {
         ? lookup.then((outcome) => follow(key, locate(outcome, key.address), deadlineAt, part))
         : follow(key, locate(lookup, key.address), deadlineAt, part);
     },
-    learn(key, names, maxVariants) {
-      if (names.length === 0) {
-        remembered.delete(key.address);
-        return true;
-      }
-      const { stored } = remember(key.address, names);
-      const address = key.variant(names);
-      if (!stored.has(address) && stored.size >= maxVariants) return false;
-      stored.add(address);
-      return true;
+    hasRoom(key, names, maxVariants) {
+      const known = names.length === 0 ? undefined : remembered.get(key.address);
+      if (known === undefined || known.stored.size < maxVariants || known.names.join() !== names.join()) return true;
+      const now = performance.now();
+      for (const [address, until] of known.stored) if (until <= now) known.stored.delete(address);
+      return known.stored.size < maxVariants || known.stored.has(key.variant(names));
+    },
+    learn(key, names, keptMs) {
+      if (names.length === 0) remembered.delete(key.address);
+      else remember(key.address, names).stored.set(key.variant(names), performance.now() + keptMs);
     },
   };
 }
 
-function locate(lookup: Lookup, address: string): Located {
-  return { ...lookup, address };
+function locate({ found, stamp, bytes }: Lookup, address: string): Located {
+  return { found, stamp, bytes, address };
 }
 
 function asVariant(lookup: Located): Located {

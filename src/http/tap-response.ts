@@ -76,7 +76,7 @@ export function tapResponse(res: ServerResponse, tap: ResponseTap): void {
       if (hasEnded) return write.apply(res, args as Parameters<typeof write>);
       ensureHead();
       const mayGoOn = record(args[0], args[1]);
-      if (mode === 'send') return pass(() => write.apply(res, args as Parameters<typeof write>)) || mayGoOn;
+      if (mode === 'send' || mode === undefined) return pass(() => write.apply(res, args as Parameters<typeof write>)) || mayGoOn;
       callLater(args);
       return true;
     },
@@ -90,8 +90,11 @@ export function tapResponse(res: ServerResponse, tap: ResponseTap): void {
       record(args[0], args[1]);
       const callback = args.find((arg): arg is () => void => typeof arg === 'function');
       if (mode === 'swallow') {
+        // Middleware inside the tap believes to have ended, and would keep the answer that comes instead.
+        Object.assign(res, { writeHead, write, end, flushHeaders });
         if (callback !== undefined) res.once('finish', callback);
       } else {
+        hasEnded = true; // HTTP/2 ends by way of `write`.
         pass(() => end.apply(res, (mode === 'mute' ? [callback, 'utf8'] : args) as Parameters<typeof end>));
       }
       hasEnded = true;
@@ -116,7 +119,7 @@ function setHeaders(res: ServerResponse, headers: HeadersArgument): void {
   for (const [name, value] of given) {
     if (value === undefined) continue;
     const known = byName.get(name.toLowerCase()) ?? { name, values: [] };
-    known.values.push(...(typeof value === 'object' ? value.map(String) : [String(value)]));
+    known.values.push(...(Array.isArray(value) ? value.map(String) : [String(value as unknown)]));
     byName.set(name.toLowerCase(), known);
   }
   for (const { name, values } of byName.values()) {

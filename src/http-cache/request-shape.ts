@@ -1,0 +1,57 @@
+import { IncomingMessage } from 'node:http';
+import { Socket } from 'node:net';
+import type { Request, Response } from 'express';
+
+/** Properties of every request, and those that hold nothing of it but what is in the key. */
+const OWN_TO_REQUESTS = new Set([
+  ...Object.getOwnPropertyNames(new IncomingMessage(new Socket())),
+  ...Object.getOwnPropertyNames(IncomingMessage.prototype),
+  'ip',
+  'ips',
+  'protocol',
+  'secure',
+  'hostname',
+  'host',
+  'subdomains',
+  'originalUrl',
+  'baseUrl',
+  'params',
+  'query',
+  'body',
+  'route',
+  'app',
+  'res',
+  'next',
+  'log',
+  'id',
+  // Of widespread middleware, about time, URL and body.
+  '_parsedUrl',
+  '_parsedOriginalUrl',
+  '_startAt',
+  '_startTime',
+  '_body',
+  '__onFinished',
+]);
+
+/** What earlier middleware has put on a request. Not under symbols: routers and Node keep things of their own there. */
+export function namesOn(req: Request): string[] {
+  const names = Object.getOwnPropertyNames(req);
+  return names.filter((name) => !OWN_TO_REQUESTS.has(name));
+}
+
+/**
+ * The names of what earlier middleware has put on a request and on `res.locals`. A handler may look for what is not there, and that cannot be seen: its response is good
+ * for requests with nothing more than its own had.
+ */
+export function shapeOf(req: Request, res: Response): string[] {
+  // Every hit asks: what is listed costs a thirtieth of what is there.
+  const names = Object.keys(req).filter((name) => !OWN_TO_REQUESTS.has(name));
+  const locals = res.locals as object | undefined;
+  if (locals !== undefined) for (const name of Object.keys(locals)) names.push(`locals.${name}`);
+  return names;
+}
+
+/** Whether a request has nothing that the one a response was made for had not. */
+export function fitsShape(req: Request, res: Response, shape: readonly string[] = []): boolean {
+  return shapeOf(req, res).every((name) => shape.includes(name));
+}
