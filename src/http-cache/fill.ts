@@ -2,6 +2,7 @@ import type { Request, Response } from 'express';
 import type { EntryDraft } from '../cache/entry.ts';
 import { entryKey, toTags, urlTag } from '../cache/tags.ts';
 import { digest } from '../core/digest.ts';
+import { hasUsedSession } from '../core/request-marks.ts';
 import { tapResponse } from '../http/tap-response.ts';
 import type { Stamp } from '../register/mirror.ts';
 import { addCacheStatus, type CacheStatus } from './cache-status.ts';
@@ -96,8 +97,8 @@ export function recordFill(fill: Fill, outcome: FillOutcome): void {
     end() {
       // A handler may stop early when its client has left: then only a promised length proves that it is whole.
       const isWhole = plan?.promisedBytes === undefined ? !hasClientLeft : plan.promisedBytes === size;
-      // Sessions set their cookie when the headers leave, after the plan was made.
-      if (plan === undefined || !isWhole || res.hasHeader('set-cookie')) return refuse(false);
+      // Sessions set their cookie when the headers leave, after the plan was made; a handler may have come to use one since.
+      if (plan === undefined || !isWhole || res.hasHeader('set-cookie') || hasUsedSession(req)) return refuse(false);
       isSettled = true;
       outcome.recorded(toRecorded(fill, plan, Buffer.concat(chunks), performance.now() - startedAt));
     },
@@ -144,7 +145,7 @@ function planOf(
   { req, res, config, wishes, needsPublic, now }: Fill,
   before: ReturnType<typeof headersBefore>,
 ): Plan | undefined {
-  if (req.method !== 'GET' || wishes.isSkipped) return undefined;
+  if (req.method !== 'GET' || wishes.isSkipped || hasUsedSession(req)) return undefined;
   const field = fieldOf(res);
   const freshness = freshnessOf(field, now());
   const freshMs = mayStoreFor(

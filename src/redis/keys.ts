@@ -15,6 +15,14 @@ export interface Keys {
   readonly register: string;
   /** Channel on which new register clocks are told: `P:news`. */
   readonly news: string;
+  /** One session, by the hash of its id: `P:sess:<handle>`. */
+  session(handle: string): string;
+  /** The sessions of a user: `P:su:{user}`. */
+  userSessions(user: string): string;
+  /** The register of users whose sessions were all ended: `P:sr`. Not that of the caches: clearing those must log nobody out. */
+  readonly sessionRegister: string;
+  /** Channel on which ended sessions are told: `P:snews`. */
+  readonly sessionNews: string;
 }
 
 /**
@@ -32,6 +40,10 @@ export function createKeys(prefix: string, keyPrefix = ''): Keys {
     filled: (key, id) => `${prefix}:f:{${escapeKey(key)}}:${id}`,
     register: `${prefix}:reg`,
     news: `${keyPrefix}${prefix}:news`,
+    session: (handle) => `${prefix}:sess:${handle}`,
+    userSessions: (user) => `${prefix}:su:{${escapeKey(user)}}`,
+    sessionRegister: `${prefix}:sr`,
+    sessionNews: `${keyPrefix}${prefix}:snews`,
   };
 }
 
