@@ -21,6 +21,8 @@ export interface Keys {
   userSessions(user: string): string;
   /** The register of users whose sessions were all ended: `P:sr`. Not that of the caches: clearing those must log nobody out. */
   readonly sessionRegister: string;
+  /** Channel on which that register's clocks are told: `P:sr:news`. */
+  readonly sessionRegisterNews: string;
   /** Channel on which ended sessions are told: `P:snews`. */
   readonly sessionNews: string;
 }
@@ -43,6 +45,7 @@ export function createKeys(prefix: string, keyPrefix = ''): Keys {
     session: (handle) => `${prefix}:sess:${handle}`,
     userSessions: (user) => `${prefix}:su:{${escapeKey(user)}}`,
     sessionRegister: `${prefix}:sr`,
+    sessionRegisterNews: `${keyPrefix}${prefix}:sr:news`,
     sessionNews: `${keyPrefix}${prefix}:snews`,
   };
 }
