@@ -1,0 +1,58 @@
+import express, { type Express, type Request, type RequestHandler } from 'express';
+import { type Answer, ask, type Ask } from '../http-cache/support.ts';
+
+declare module 'express-session' {
+  interface SessionData {
+    user?: string;
+    views?: number;
+    value?: unknown;
+  }
+}
+
+export const SECRET = 'a secret of thirty-two characters';
+
+/** A browser: keeps the cookies it is given. */
+export interface Browser {
+  readonly cookies: Map<string, string>;
+  ask(path: string, options?: Ask): Promise<Answer>;
+}
+
+export function browser(port: number, cookies: Iterable<readonly [string, string]> = []): Browser {
+  const jar = new Map(cookies);
+  return {
+    cookies: jar,
+    async ask(path, options = {}) {
+      const cookie = [...jar].map(([name, value]) => `${name}=${value}`).join('; ');
+      const headers = { ...options.headers, ...(cookie !== '' && { cookie }) };
+      const answer = await ask(port, path, { ...options, headers });
+      for (const line of answer.headers['set-cookie'] ?? []) keep(jar, line);
+      return answer;
+    },
+  };
+}
+
+function keep(jar: Map<string, string>, line: string): void {
+  const [, name = '', value = ''] = /^([^=]+)=([^;]*)/.exec(line) ?? [];
+  if (value === '' || /expires=Thu, 01 Jan 1970/i.test(line)) jar.delete(name);
+  else jar.set(name, value);
+}
+
+/** An application with a session, whose errors are told as `<status> <code>`. */
+export function appWith(session: RequestHandler, declare: (app: Express) => void): Express {
+  const app = express();
+  app.use(session);
+  declare(app);
+  app.use(((
+    error: Error & { status?: number; code?: string },
+    _req: Request,
+    res: express.Response,
+    next: express.NextFunction,
+  ) => {
+    if (res.headersSent) {
+      next(error);
+      return;
+    }
+    res.status(error.status ?? 500).send(`${error.code ?? error.name}`);
+  }) as express.ErrorRequestHandler);
+  return app;
+}
