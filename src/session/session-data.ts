@@ -72,7 +72,7 @@ function withoutExpires(text: string): unknown {
 /** How long a session lives unused: what its cookie says, else `defaultMs`. */
 export function idleOf({ cookie }: { readonly cookie?: unknown }, defaultMs: number, now: number): number {
   const { originalMaxAge, maxAge, expires } = (cookie ?? {}) as Record<string, unknown>;
-  if (typeof originalMaxAge === 'number') return originalMaxAge;
-  if (expires instanceof Date || typeof expires === 'string') return new Date(expires).getTime() - now;
-  return typeof maxAge === 'number' ? maxAge : defaultMs;
+  if (typeof originalMaxAge === 'number' && Number.isFinite(originalMaxAge)) return originalMaxAge;
+  const ms = expires instanceof Date || typeof expires === 'string' ? new Date(expires).getTime() - now : maxAge;
+  return typeof ms === 'number' && Number.isFinite(ms) ? ms : defaultMs;
 }

@@ -12,11 +12,11 @@ export const writeSession = defineScript({
   lua: `
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+local kind = redis.call('TYPE', session).ok
 if mode == 'update' then
-  local kind = redis.call('TYPE', session).ok
   if kind ~= 'hash' then return { 'gone' } end
-else
-  redis.call('DEL', session)
+elseif kind ~= 'none' then
+  redis.call('DEL', session) -- Not needlessly: after a first write a full server refuses none.
 end
 
 local at = 1 + tonumber(deletions)
