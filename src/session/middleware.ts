@@ -45,7 +45,9 @@ function hasSession(req: { session?: unknown }): boolean {
 
 function proceed(exchange: SessionExchange, error: unknown): void {
   const { req, next, store } = exchange;
-  if (error !== undefined && error !== null) {
+  if (error instanceof TypeError) {
+    store.begin(req); // Something without a cookie was stored: express-session cannot make a session of it.
+  } else if (error !== undefined && error !== null) {
     const reason = new SessionUnavailableError('The session could not be read.', { cause: error });
     if (policyOf(exchange) !== 'anonymous') {
       next(reason);

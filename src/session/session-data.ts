@@ -34,13 +34,12 @@ export function toFields(session: object): Map<string, string> {
   return fields;
 }
 
-/** A session's properties; `undefined` when they are none. A cookie's `expires` follows from when the session was last used. */
+/** A session's properties; `undefined` when they cannot be read. A cookie's `expires` follows from when the session was last used. */
 export function fromFields(fields: Fields, touchedAt: number): SessionData | undefined {
   try {
     const data = Object.fromEntries([...fields].map(([name, text]) => [name, JSON.parse(text) as unknown] as const));
     const cookie = data['cookie'] as { originalMaxAge?: unknown; expires?: unknown } | null | undefined;
-    if (typeof cookie !== 'object' || cookie === null) return undefined;
-    if (typeof cookie.originalMaxAge === 'number' && touchedAt > 0) {
+    if (typeof cookie?.originalMaxAge === 'number' && touchedAt > 0) {
       cookie.expires = new Date(touchedAt + cookie.originalMaxAge).toISOString();
     }
     return data as unknown as SessionData;
