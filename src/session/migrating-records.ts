@@ -13,9 +13,9 @@ export interface MigratingRecordsOptions {
 
 /** Takes the text's place while a session is on its way into a hash. connect-redis reads it as no session. */
 const MOVING = 'null';
-const MOVING_MS = 60_000;
+const MOVING_MS = 5_000;
 /** A session that is on its way has arrived, or got lost with the process that moved it. */
-const ARRIVAL_MS = 300;
+const ARRIVAL_MS = 2_000;
 
 /**
  * Both formats side by side, for rolling deployments. A session is in one of them at a time: who moves it first claims its text by compare and set, so that nothing that ended meanwhile
@@ -58,10 +58,15 @@ export function createMigratingRecords({ hash, json, format, onConflict }: Migra
       }
       const fields = merge(theirs.fields, write.fields, write.changed, write.removed);
       const outcome = await hash.write(ref, { ...write, base: undefined, fields });
-      if ((await json.take(ref)) !== undefined) return outcome;
+      if ((await json.take(ref)) !== undefined) return asWritten(outcome, write);
       await hash.remove(ref); // It was ended while it was on its way.
       return 'gone';
     }
+  }
+
+  /** Its writer compares with what it has itself, not with what others have added. */
+  function asWritten(outcome: WriteOutcome, { fields }: SessionWrite): WriteOutcome {
+    return typeof outcome === 'object' && 'stored' in outcome ? { ...outcome, fields } : outcome;
   }
 
   /** Somebody else has moved it meanwhile. */
