@@ -25,7 +25,7 @@ export interface LoadedSession {
 }
 
 /** A session and what is known of it. */
-export interface FoundSession extends LoadedSession {
+interface FoundSession extends LoadedSession {
   readonly data: SessionData;
 }
 
@@ -182,7 +182,7 @@ export function loginOf(session: object): SessionLogin | undefined {
   return typeof suiteLogin?.userId === 'string' && typeof suiteLogin.entry === 'string' ? suiteLogin : undefined;
 }
 
-export function eventOf({ handle }: SessionRef, session: object): { handle: string; userId?: string } {
+function eventOf({ handle }: SessionRef, session: object): { handle: string; userId?: string } {
   const userId = loginOf(session)?.userId;
   return userId === undefined ? { handle } : { handle, userId };
 }

@@ -63,7 +63,7 @@ export interface SessionRecords {
   now(): number;
 }
 
-export interface SessionTouch {
+interface SessionTouch {
   readonly idleMs: number;
   /** Nothing is written when the last touch is not older. */
   readonly everyMs: number;

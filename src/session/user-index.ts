@@ -7,7 +7,7 @@ import { handleOf } from './handle.ts';
 import type { SessionRef } from './records.ts';
 
 /** One session of a user. */
-export interface IndexEntry {
+interface IndexEntry {
   /** How the index names it. */
   readonly entry: string;
   readonly ref: SessionRef;
@@ -28,7 +28,7 @@ export interface UserIndex {
   list(userId: string): Promise<IndexEntry[]>;
 }
 
-export interface EntryPlace {
+interface EntryPlace {
   /** Absent for a new session. */
   readonly entry?: string;
   readonly session: string;

@@ -15,13 +15,13 @@ export function newId(): string {
 }
 
 /** What express-session does to a store when it is created: it gives it `generate`. */
-export function prepare<Kind extends Store>(store: Kind, maxAge: number | undefined = MAX_AGE_MS): Kind {
+export function prepare<Kind extends Store>(store: Kind, maxAge: number = MAX_AGE_MS): Kind {
   expressSession({
     store,
     secret: 'the contract signs nothing at all',
     resave: false,
     saveUninitialized: false,
-    cookie: maxAge === undefined ? {} : { maxAge },
+    cookie: { maxAge },
   });
   return store;
 }
@@ -61,7 +61,7 @@ export function save(store: Store, session: AnySession): Promise<unknown> {
 }
 
 export function touch(store: Store, session: AnySession): Promise<unknown> {
-  return call((done) => store.touch?.(session.id, session, done as () => void));
+  return call((done) => store.touch?.(session.id, session, done));
 }
 
 export function destroy(store: Store, id: string): Promise<unknown> {

@@ -141,10 +141,11 @@ function lifetimeContract({ describe, it }: TestRunner, { openStore }: SessionSt
       assert.deepEqual(await show(store, id), { a: 1 });
     });
 
-    it('does not bring back an ended session by touching it', async () => {
-      const store = prepare(await openStore());
+    it('does not bring back an ended session by touching it, when it is time for that', async () => {
+      const store = prepare(await openStore(), 2_000);
       const id = await create(store, { a: 1 });
       const session = await openKnown(store, id);
+      await sleep(300);
       await destroy(store, id);
       await touch(store, session);
       assert.equal(await get(store, id), undefined);

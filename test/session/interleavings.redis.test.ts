@@ -1,4 +1,4 @@
-import { describe, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { createSessionStore, type SessionPlaceOptions } from '../../src/index.ts';
 import { testCluster, testRedis, uniquePrefix } from '../support/connections.ts';
 import { runInterleavings } from './interleavings.ts';
@@ -12,10 +12,12 @@ describe('requests of one session in random order, on two processes: nothing com
   ])('%s', async (_name, connect, options) => {
     const prefix = uniquePrefix();
     const place = { prefix, deadline: '10s', connectRedisPrefix: `${prefix}:old:`, ...options } as const;
-    await runInterleavings(
-      [connect(), connect()].map((redis) => createSessionStore({ redis, ...place })),
-      60,
-    );
+    expect(
+      await runInterleavings(
+        [connect(), connect()].map((redis) => createSessionStore({ redis, ...place })),
+        60,
+      ),
+    ).toEqual([]);
   });
 
   it('two formats in one deployment', async () => {
@@ -23,10 +25,10 @@ describe('requests of one session in random order, on two processes: nothing com
     const place = { prefix, deadline: '10s', connectRedisPrefix: `${prefix}:old:` } as const;
     const one = createSessionStore({ redis: testRedis(), ...place, format: 'json' });
     const two = createSessionStore({ redis: testRedis(), ...place, migrate: true });
-    await runInterleavings([one, two], 60);
+    expect(await runInterleavings([one, two], 60)).toEqual([]);
   });
 
   it('memory', async () => {
-    await runInterleavings([createSessionStore({ backend: 'memory', prefix: uniquePrefix() })], 60);
+    expect(await runInterleavings([createSessionStore({ backend: 'memory', prefix: uniquePrefix() })], 60)).toEqual([]);
   });
 });

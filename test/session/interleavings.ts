@@ -1,10 +1,16 @@
-import { expect } from '@jest/globals';
 import type { Store } from 'express-session';
 import { randomInt } from 'node:crypto';
 import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { create, destroy, open, prepare, regenerate, save, show, touch } from '../../src/testing/session-steps.ts';
 
 const REQUESTS = 12;
+
+/** What was found where the model has something else. */
+interface Deviation {
+  readonly found: readonly unknown[];
+  readonly wanted: readonly unknown[];
+}
 
 /** A request as the model knows it. */
 interface Outcome {
@@ -17,12 +23,13 @@ interface Outcome {
  * Many requests of one session in random order on several processes: each reads it, waits, and writes a property of its own, removes one, touches, ends or regenerates it. The model: once somebody has ended it, nobody
  * finds it again; if nobody has, everything that was written is there.
  */
-export async function runInterleavings(stores: readonly Store[], rounds: number): Promise<void> {
+export async function runInterleavings(stores: readonly Store[], rounds: number): Promise<Deviation[]> {
   for (const store of stores) prepare(store);
-  await Promise.all(Array.from({ length: rounds }, () => runRound(stores)));
+  const deviations = await Promise.all(Array.from({ length: rounds }, () => runRound(stores)));
+  return deviations.flat();
 }
 
-async function runRound(stores: readonly Store[]): Promise<void> {
+async function runRound(stores: readonly Store[]): Promise<Deviation[]> {
   const first = stores[0] as Store;
   const id = await create(first, { user: 'ada' });
   const mayEnd = randomInt(2) === 0;
@@ -33,7 +40,8 @@ async function runRound(stores: readonly Store[]): Promise<void> {
   const isEnded = outcomes.some(({ ended }) => ended);
   const written = outcomes.flatMap(({ wrote }) => (wrote === undefined ? [] : [[wrote, true] as const]));
   const expected = isEnded ? undefined : { user: 'ada', ...Object.fromEntries(written) };
-  expect(found).toEqual(stores.map(() => expected));
+  const wanted = stores.map(() => expected);
+  return isDeepStrictEqual(found, wanted) ? [] : [{ found, wanted }];
 }
 
 async function runRequest(store: Store, id: string, number: number, mayEnd: boolean): Promise<Outcome> {

@@ -1,9 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
 import { RedisStore } from 'connect-redis';
 import type { Store } from 'express-session';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createSessionStore, type SessionPlaceOptions } from '../../src/index.ts';
 import { create, destroy, openKnown, prepare, regenerate, save, show, touch } from '../../src/testing/session-steps.ts';
+import { until } from '../http-cache/support.ts';
 import { testCluster, testRedis, uniquePrefix } from '../support/connections.ts';
+import { holdScript } from './support.ts';
 
 type Phase = 'old' | 'one' | 'two' | 'done';
 
@@ -128,5 +131,50 @@ describe.each([
     expect(await show(old, id)).toBeUndefined();
     expect(await show(done, id)).toBeUndefined();
     expect(await show(two, id)).toEqual({ user: 'ada', views: 1 });
+  });
+});
+
+describe('a session that is on its way from one format to the other', () => {
+  it('does not arrive when it is ended meanwhile, and who ends it waits for that', async () => {
+    const [clientOne, clientTwo] = [testRedis(), testRedis()];
+    const prefix = uniquePrefix();
+    const place = { prefix, deadline: '5s', connectRedisPrefix: `${prefix}:old:` } as const;
+    const one = prepare(createSessionStore({ redis: clientOne, ...place, format: 'json' }));
+    const two = prepare(createSessionStore({ redis: clientTwo, ...place, migrate: true }));
+    const id = await create(one, { user: 'ada' });
+    const session = await openKnown(two, id);
+    const script = holdScript(clientTwo, `${prefix}:sess:`);
+    session['views'] = 1;
+    const moved = save(two, session);
+    await until(script.held);
+    let hasEnded = false;
+    const ended = destroy(one, id).then(() => (hasEnded = true));
+    await sleep(100);
+    expect(hasEnded).toBe(false);
+    script.release();
+    await ended;
+    expect([await show(one, id), await show(two, id)]).toEqual([undefined, undefined]);
+    await moved;
+    expect([await show(one, id), await show(two, id)]).toEqual([undefined, undefined]);
+  });
+
+  it('does not arrive late either, when nobody waits for it any more', async () => {
+    const redis = testRedis();
+    const admin = testRedis();
+    const prefix = uniquePrefix();
+    const two = prepare(
+      createSessionStore({ redis, prefix, deadline: '5s', connectRedisPrefix: `${prefix}:old:`, migrate: true }),
+    );
+    const old = prepare(new RedisStore({ client: admin, prefix: `${prefix}:old:` }));
+    const id = await create(old, { user: 'ada' });
+    const session = await openKnown(two, id);
+    const script = holdScript(redis, `${prefix}:sess:`);
+    session['views'] = 1;
+    const moved = save(two, session);
+    await until(script.held);
+    await destroy(old, id);
+    script.release();
+    await moved;
+    expect(await show(two, id)).toBeUndefined();
   });
 });

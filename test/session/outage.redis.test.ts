@@ -118,7 +118,7 @@ describe.each(Object.entries(OUTAGES))('when Redis is %s', (_name, outage) => {
 });
 
 describe.each(['frozen', 'killed'] as const)('when Redis is %s, a request that has a session', (name) => {
-  const outage = OUTAGES[name] as { begin: () => Promise<void>; end: () => Promise<void> };
+  const outage = OUTAGES[name];
 
   it('fails at once, or goes on as nobody where that was asked for, and is who it was afterwards', async () => {
     const application = await start({ onRedisError: (req) => (req.path === '/me' ? 'anonymous' : 'fail') });

@@ -2,9 +2,9 @@ import { describe, expect, it } from '@jest/globals';
 import type { Redis } from 'ioredis';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createSuite, type SessionOptions, type Suite } from '../../src/index.ts';
-import { gate, listen, until } from '../http-cache/support.ts';
+import { listen, until } from '../http-cache/support.ts';
 import { testRedis, uniquePrefix } from '../support/connections.ts';
-import { appWith, type Browser, browser, SECRET } from './support.ts';
+import { appWith, type Browser, browser, holdScript, SECRET } from './support.ts';
 
 interface Process {
   readonly suite: Suite;
@@ -26,22 +26,6 @@ async function startProcess(prefix: string, options: SessionOptions = {}): Promi
   });
   const port = await listen(app);
   return { suite, redis, open: () => browser(port) };
-}
-
-/** Holds back the first script about a key with `part` in its name until the gate opens. */
-function holdScript(redis: Redis, part: string): { readonly held: () => boolean; release(): void } {
-  const { passed, open } = gate();
-  const evalsha = redis.evalsha.bind(redis) as (...args: unknown[]) => Promise<unknown>;
-  let isHeld = false;
-  const holding = async (...args: unknown[]): Promise<unknown> => {
-    if (!isHeld && String(args[2]).includes(part)) {
-      isHeld = true;
-      await passed;
-    }
-    return evalsha(...args);
-  };
-  Object.assign(redis, { evalsha: holding });
-  return { held: () => isHeld, release: open };
 }
 
 describe('ending all sessions of a user', () => {
@@ -86,6 +70,7 @@ describe('ending all sessions of a user', () => {
     await sleep(200); // The second connection subscribes.
     await two.suite.sessions.destroyAll('ada');
     await until(() => isEnded);
+    expect(isEnded).toBe(true);
     await one.suite.close();
   });
 

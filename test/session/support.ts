@@ -1,5 +1,6 @@
 import express, { type Express, type Request, type RequestHandler } from 'express';
-import { type Answer, ask, type Ask } from '../http-cache/support.ts';
+import type { Redis } from 'ioredis';
+import { type Answer, ask, type Ask, gate } from '../http-cache/support.ts';
 
 declare module 'express-session' {
   interface SessionData {
@@ -52,7 +53,23 @@ export function appWith(session: RequestHandler, declare: (app: Express) => void
       next(error);
       return;
     }
-    res.status(error.status ?? 500).send(`${error.code ?? error.name}`);
+    res.status(error.status ?? 500).send(error.code ?? error.name);
   }) as express.ErrorRequestHandler);
   return app;
+}
+
+/** Holds back the first script about a key with `part` in its name until the gate opens. */
+export function holdScript(redis: Redis, part: string): { readonly held: () => boolean; release(): void } {
+  const { passed, open } = gate();
+  const evalsha = redis.evalsha.bind(redis) as (...args: unknown[]) => Promise<unknown>;
+  let isHeld = false;
+  const holding = async (...args: unknown[]): Promise<unknown> => {
+    if (!isHeld && String(args[2]).includes(part)) {
+      isHeld = true;
+      await passed;
+    }
+    return evalsha(...args);
+  };
+  Object.assign(redis, { evalsha: holding });
+  return { held: () => isHeld, release: open };
 }
