@@ -1,8 +1,8 @@
 import type { OutgoingHttpHeaders } from 'node:http';
-import { SessionError, SessionUnavailableError } from '../core/errors.ts';
 import { hasUsedSession, markSessionUsed } from '../core/request-marks.ts';
 import { holdResponse } from '../http/hold-response.ts';
 import type { LoadedSession } from './engine.ts';
+import { toFailure } from './failure.ts';
 import type { SessionExchange } from './exchange.ts';
 import { addPrivacy, renewCookie } from './response-headers.ts';
 import { compare, toFields } from './session-data.ts';
@@ -114,15 +114,10 @@ function fail(exchange: SessionExchange, before: OutgoingHttpHeaders, error: unk
   for (const name of res.getHeaderNames()) res.removeHeader(name);
   for (const [name, value] of Object.entries(before)) if (value !== undefined) res.setHeader(name, value);
   res.statusCode = 200;
-  const reason = toFailure(error);
+  const reason = toFailure(error, 'The session could not be saved.');
   unwatched(req, () => store.detach(req, reason));
   addPrivacy(res, true);
   next(reason);
-}
-
-function toFailure(error: unknown): unknown {
-  if (error instanceof SessionError || error instanceof TypeError) return error;
-  return new SessionUnavailableError('The session could not be saved.', { cause: error });
 }
 
 /** A session that is changed while its response streams is saved before the end of the response leaves; if that fails the connection is cut. */
@@ -131,11 +126,18 @@ function holdEnd(exchange: SessionExchange, savingOf: () => Promise<unknown> | u
   const { end } = res;
   let hasEnded = false;
 
-  /** After what is being saved already; once that has failed the response is another one's. */
-  function saveRest(): Promise<unknown> | undefined {
-    const saving = savingOf();
+  /** After what is being saved already. When that fails another response takes the place of this one, and there is nothing to end. */
+  function saveRest(): Promise<boolean> | undefined {
     const rest = (): Promise<unknown> | undefined => unwatched(req, () => save(exchange));
-    return saving === undefined ? rest() : saving.then(rest);
+    const saving = savingOf();
+    if (saving === undefined) return rest()?.then(() => true);
+    return saving.then(
+      async () => {
+        await rest();
+        return true;
+      },
+      () => false,
+    );
   }
 
   Object.assign(res, {
@@ -145,7 +147,7 @@ function holdEnd(exchange: SessionExchange, savingOf: () => Promise<unknown> | u
       const saving = isFirst && res.headersSent ? saveRest() : undefined;
       if (saving === undefined) return end.apply(res, args);
       saving.then(
-        () => end.apply(res, args),
+        (mayEnd) => mayEnd && end.apply(res, args),
         (error: unknown) => cut(exchange, error),
       );
       return res;
@@ -155,7 +157,6 @@ function holdEnd(exchange: SessionExchange, savingOf: () => Promise<unknown> | u
 
 /** The response has told its status: that it is not whole is all that can still be said. */
 function cut({ req, res, store }: SessionExchange, error: unknown): void {
-  if (!hasSession(req) || store.isDetached(req.session)) return; // It was another response's save.
   unwatched(req, () => store.detach(req, error));
   res.destroy();
 }

@@ -4,11 +4,13 @@ import { SessionRevokedError, SessionUnavailableError, TooManySessionsError } fr
 import type { Stamp } from '../register/mirror.ts';
 import { toRecordText } from '../register/records.ts';
 import type { SessionEngine } from './engine.ts';
+import { toFailure } from './failure.ts';
 import { refOf } from './handle.ts';
 import { RedisSessionStore } from './store.ts';
 import { spell } from './user-index.ts';
 
 const MAX_USER_AGENT = 256;
+const AWAY = 'Nobody can be logged in while Redis is away.';
 /** A login takes less: the session of a younger entry may not have been created yet. */
 const LOGIN_MS = 60_000;
 
@@ -38,7 +40,7 @@ export async function logIn(
     }
   } catch (error) {
     store.begin(req); // Nothing of it may be saved with the response.
-    throw error;
+    throw toFailure(error, AWAY);
   }
 }
 
@@ -51,7 +53,7 @@ export function storeOf(req: Request): RedisSessionStore {
 
 async function freshStamp({ register }: SessionEngine): Promise<Stamp> {
   const stamp = (await register.refresh()) ? register.stamp() : undefined;
-  if (stamp === undefined) throw new SessionUnavailableError('Nobody can be logged in while Redis is away.');
+  if (stamp === undefined) throw new SessionUnavailableError(AWAY);
   return stamp;
 }
 
@@ -63,7 +65,7 @@ async function wasRevoked({ register }: SessionEngine, userId: string, stamp: St
 
 function regenerate(req: Request): Promise<void> {
   return new Promise((resolve, reject) => {
-    req.session.regenerate((error: unknown) => (error ? reject(error) : resolve()));
+    req.session.regenerate((error: unknown) => (error ? reject(toFailure(error, AWAY)) : resolve()));
   });
 }
 

@@ -4,6 +4,7 @@ import type { IncomingMessage } from 'node:http';
 import { toRecordText } from '../register/records.ts';
 import type { Stamp } from '../register/mirror.ts';
 import { loginOf, type SessionEngine } from './engine.ts';
+import { toFailure } from './failure.ts';
 import { handleOf, isHandle, refOf } from './handle.ts';
 import { logIn, storeOf } from './login.ts';
 import type { SessionRef } from './records.ts';
@@ -45,7 +46,11 @@ export interface SessionManager {
    * @throws {SessionRevokedError} When all sessions of the user were ended meanwhile.
    */
   login(req: Request, userId: string, data?: Partial<SessionData>): Promise<void>;
-  /** Ends the request's session. What follows has an empty one. */
+  /**
+   * Ends the request's session. What follows has an empty one.
+   *
+   * @throws {SessionUnavailableError} When Redis did not confirm it: the session may go on.
+   */
   logout(req: Request): Promise<void>;
   /** Ends all other sessions of the request's user. Resolves with how many. */
   logoutOthers(req: Request): Promise<number>;
@@ -117,7 +122,11 @@ export function createManager(stateOf: () => SessionState): SessionManager {
     login: (req, userId, data = {}) => logIn(stateOf().engine, req, userId, data),
     async logout(req) {
       const store = storeOf(req);
-      if (typeof req.sessionID === 'string') await stateOf().engine.end(refOf(req.sessionID));
+      try {
+        if (typeof req.sessionID === 'string') await stateOf().engine.end(refOf(req.sessionID));
+      } catch (error) {
+        throw toFailure(error, 'Nobody can be logged out while Redis is away.');
+      }
       store.begin(req);
     },
     async logoutOthers(req) {

@@ -39,9 +39,14 @@ async function start(session: NonNullable<SuiteOptions['session']> = {}): Promis
     app.get('/me', (req, res) => {
       res.send(req.session.user ?? 'nobody');
     });
+    app.post('/logout', async (req, res) => {
+      await suite.sessions.logout(req);
+      res.send('bye');
+    });
     app.get('/stream', async (req, res) => {
       res.write('first');
       await waiting.passed;
+      await sleep(20);
       req.session.value = 2;
       res.end('last');
     });
@@ -71,7 +76,7 @@ const OUTAGES = {
   },
 };
 
-describe.each(Object.entries(OUTAGES))('when Redis is %s', (_name, outage) => {
+describe.each(Object.entries(OUTAGES))('when Redis is %s', (name, outage) => {
   async function during<T>({ redis }: Application, step: () => Promise<T>): Promise<T> {
     const admin = closedLater(new Redis(server.port, server.host));
     await admin.ping();
@@ -99,6 +104,18 @@ describe.each(Object.entries(OUTAGES))('when Redis is %s', (_name, outage) => {
     expect([login.status, (await user.ask('/me')).text]).toEqual([200, 'ada']);
   });
 
+  it('nobody is told to be logged out who is not', async () => {
+    const application = await start();
+    const user = application.open();
+    await user.ask('/login', { method: 'POST' });
+    await during(application, async () => {
+      const out = await user.ask('/logout', { method: 'POST' });
+      expect(out.status).toBe(name === 'full' ? 200 : 503); // A full server still deletes.
+      const again = await user.ask('/login', { method: 'POST' });
+      expect([again.status, again.headers['set-cookie']]).toEqual([503, undefined]);
+    });
+  });
+
   it('a response that streams already is cut off when its session cannot be saved', async () => {
     const application = await start();
     const user = application.open();
@@ -121,7 +138,7 @@ describe.each(['frozen', 'killed'] as const)('when Redis is %s, a request that h
   const outage = OUTAGES[name];
 
   it('fails at once, or goes on as nobody where that was asked for, and is who it was afterwards', async () => {
-    const application = await start({ onRedisError: (req) => (req.path === '/me' ? 'anonymous' : 'fail') });
+    const application = await start({ onRedisError: (req) => (req.path === '/put' ? 'fail' : 'anonymous') });
     const user = application.open();
     await user.ask('/login', { method: 'POST' });
     const cookies = new Map(user.cookies);
@@ -132,6 +149,9 @@ describe.each(['frozen', 'killed'] as const)('when Redis is %s, a request that h
       expect(me.headers['cache-control']).toBe('private');
       const put = await user.ask('/put', { method: 'POST' });
       expect([put.status, put.headers['set-cookie']]).toEqual([503, undefined]);
+      application.gate.open();
+      const stream = await user.ask('/stream');
+      expect([stream.isComplete, stream.text]).toEqual([false, 'first']);
     } finally {
       await outage.end();
       await answered(application.redis);
