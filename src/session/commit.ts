@@ -35,11 +35,11 @@ function hideInternalUse({ req, res }: SessionExchange): void {
 }
 
 function beforeHead(exchange: SessionExchange): Promise<unknown> | undefined {
-  const { req, res, cookieId } = exchange;
+  const { req, res, sent } = exchange;
   const saving = save(exchange);
   const renewed = renewCookie(exchange);
   const mayHaveCookie = renewed || (saving !== undefined && hasSession(req));
-  if (mayHaveCookie && req.sessionID !== cookieId) markSessionUsed(req);
+  if (mayHaveCookie && req.sessionID !== sent()?.id) markSessionUsed(req);
   if (mayHaveCookie || hasUsedSession(req)) addPrivacy(res, mayHaveCookie);
   if (saving === undefined) touchBehind(exchange);
   return saving;

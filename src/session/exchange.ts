@@ -17,10 +17,8 @@ export interface SessionExchange extends MiddlewareParts {
   readonly req: Request;
   readonly res: Response;
   readonly next: NextFunction;
-  /** The id that the request's cookie proves. */
-  readonly cookieId: string | undefined;
-  /** The cookie has to be signed again. */
-  readonly isOldCookie: boolean;
+  /** What the request's cookie proves. Asked only where it matters: express-session has verified it already. */
+  sent(): ReturnType<SessionCookie['read']>;
   /** The id of the session that the request began with. */
   readonly originalId: string | undefined;
 }

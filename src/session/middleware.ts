@@ -28,8 +28,8 @@ export function createMiddleware(parts: MiddlewareParts): RequestHandler {
       next();
       return;
     }
-    const sent = cookie.read(req);
-    const own = { req, res, next, cookieId: sent?.id, isOldCookie: sent?.isOld === true };
+    const sent = (): ReturnType<typeof cookie.read> => cookie.read(req);
+    const own = { req, res, next, sent };
     let hasLoaded = false;
     inner(req, res, (error?: unknown) => {
       if (hasLoaded) return; // What express-session tells when the response ends has been dealt with by then.

@@ -22,8 +22,8 @@ export function addPrivacy(res: Response, hasCookie: boolean): void {
 
 /** Sends the cookie of a known session again: signed with the new secret, or because its idle timeout begins anew; takes back that of one that has ended. True when it did. */
 export function renewCookie(exchange: SessionExchange): boolean {
-  const { req, res, cookie, cookieId, store } = exchange;
-  if (cookieId !== undefined && isObject(req.session) && store.isBlank(req.session)) {
+  const { req, res, cookie, originalId, sent, store } = exchange;
+  if (isObject(req.session) && store.isBlank(req.session) && sent() !== undefined) {
     const { expires: _expires, maxAge: _maxAge, ...attributes } = cookie.attributes(req);
     const value = serialize(cookie.name, '', { ...attributes, expires: new Date(0) } as Parameters<
       typeof serialize
@@ -32,7 +32,7 @@ export function renewCookie(exchange: SessionExchange): boolean {
     return true;
   }
   const { session, sessionID } = req as Partial<SessionExchange['req']>;
-  if (session === undefined || sessionID === undefined || sessionID !== cookieId) return false; // express-session sets that of a new one.
+  if (session === undefined || sessionID === undefined || sessionID !== originalId) return false; // express-session sets that of a new one.
   const attributes = session.cookie as unknown as { data: Parameters<typeof serialize>[2]; secure?: boolean };
   if (attributes.secure === true && !cookie.isSecure(req)) return false;
   if (!mustRenew(exchange)) return false;
@@ -41,13 +41,16 @@ export function renewCookie(exchange: SessionExchange): boolean {
   return true;
 }
 
-function mustRenew({ req, store, engine, options, isOldCookie }: SessionExchange): boolean {
+function mustRenew({ req, store, engine, options, sent, cookie }: SessionExchange): boolean {
   const { session } = req;
   const base = store.baseOf(session);
   if (base === undefined || store.isDetached(session)) return false;
   const expires = typeof session.cookie.originalMaxAge === 'number';
   if (expires && compare(base.record.fields, toFields(session)).changed.length > 0) return false; // express-session does it.
-  return isOldCookie || (expires && options.rolling !== false && engine.isTouchDue(base, session));
+  return (
+    (cookie.secrets.length > 1 && sent()?.isOld === true) ||
+    (expires && options.rolling !== false && engine.isTouchDue(base, session))
+  );
 }
 
 function isObject(value: unknown): value is object {
