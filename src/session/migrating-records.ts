@@ -51,7 +51,7 @@ export function createMigratingRecords({ hash, json, format, onConflict }: Migra
       const conflict = conflictOf(write, base.fields, theirs.fields);
       if (conflict !== undefined) return { conflict };
       const claimed = await json.swap(ref, current, MOVING, MOVING_MS);
-      if (claimed === undefined) return 'gone';
+      if (claimed === undefined) return joinMoved(ref, write, base); // Moved already, or ended.
       if (claimed !== true) {
         current = claimed;
         continue;

@@ -121,6 +121,17 @@ describe.each([
     }
   });
 
+  it('keeps what a request changes that has read a session before another moved it', async () => {
+    const [old, second] = pair('old', 'two');
+    const known = await create(old, { user: 'ada' });
+    const [first, late] = [await openKnown(second, known), await openKnown(second, known)];
+    first['a'] = 1;
+    await save(second, first);
+    late['b'] = 2;
+    await save(second, late);
+    expect(await show(second, known)).toEqual({ user: 'ada', a: 1, b: 2 });
+  });
+
   it('leaves no id in any key once it is done, and the last phase reads what was moved', async () => {
     const [old, two] = pair('old', 'two');
     const [, done] = pair('old', 'done');
