@@ -8,6 +8,7 @@ const mayImport = {
   'http-cache': ['core', 'http', 'register', 'cache'],
   data: ['core', 'register', 'cache'],
   invalidation: ['core', 'http', 'register', 'cache'],
+  session: ['core', 'http', 'redis', 'register'],
 };
 
 module.exports = {

@@ -14,6 +14,14 @@ export interface RedisIncident {
   readonly error?: Error;
 }
 
+/** What happened to a session. The handle names it without giving access to it. */
+export interface SessionEvent {
+  /** Hash of the session's id, as `suite.sessions.list` gives it. */
+  readonly handle: string;
+  /** Whose it is, where that is known. */
+  readonly userId?: string;
+}
+
 /** Events of a suite and their arguments. */
 export interface SuiteEvents {
   'cache:hit': [CacheEvent];
@@ -23,6 +31,19 @@ export interface SuiteEvents {
   'cache:store': [CacheEvent];
   /** Redis failed underneath; the request was answered without it. */
   'cache:error': [{ readonly operation: string; readonly error: Error }];
+  'session:created': [SessionEvent];
+  'session:updated': [SessionEvent];
+  /** Its idle timeout began anew. */
+  'session:touched': [SessionEvent];
+  'session:destroyed': [SessionEvent];
+  /** It was found to be past its idle or absolute timeout. Redis drops most by itself, without telling. */
+  'session:expired': [SessionEvent];
+  /** A request wanted to save a session that had ended meanwhile: nothing was saved. */
+  'session:gone': [SessionEvent];
+  /** What is stored cannot be read, or was not written by this package: counts as no session. */
+  'session:corrupt': [SessionEvent];
+  /** All sessions of a user were ended, but those excepted. */
+  'session:revoked': [{ readonly userId: string; readonly count: number }];
   'redis:degraded': [RedisIncident];
   'redis:recovered': [RedisIncident];
 }

@@ -19,6 +19,16 @@ export interface Keys {
   readonly register: string;
   /** Channel on which new register clocks are told: `P:news`. */
   readonly news: string;
+  /** One session, by the hash of its id: `P:sess:<handle>`. */
+  session(handle: string): string;
+  /** The sessions of a user: `P:su:{user}`. */
+  userSessions(user: string): string;
+  /** The register of users whose sessions were all ended: `P:sr`. Not that of the caches: clearing those must log nobody out. */
+  readonly sessionRegister: string;
+  /** Channel on which that register's clocks are told: `P:sr:news`. */
+  readonly sessionRegisterNews: string;
+  /** Channel on which ended sessions are told: `P:snews`. */
+  readonly sessionNews: string;
 }
 
 /**
@@ -38,6 +48,11 @@ export function createKeys(prefix: string, keyPrefix = ''): Keys {
     inbox: (process) => `${keyPrefix}${prefix}:w:${process}`,
     register: `${prefix}:reg`,
     news: `${keyPrefix}${prefix}:news`,
+    session: (handle) => `${prefix}:sess:${handle}`,
+    userSessions: (user) => `${prefix}:su:{${escapeKey(user)}}`,
+    sessionRegister: `${prefix}:sr`,
+    sessionRegisterNews: `${keyPrefix}${prefix}:sr:news`,
+    sessionNews: `${keyPrefix}${prefix}:snews`,
   };
 }
 
