@@ -1,12 +1,11 @@
 import { toBytes, type Bytes } from '../core/bytes.ts';
 import { type Duration, toMs } from '../core/duration.ts';
-import { readEnvironment } from '../core/environment.ts';
 import { ConfigError } from '../core/errors.ts';
-import { EventBus } from '../core/events.ts';
-import type { Logger } from '../core/logger.ts';
-import { checkClient, keyPrefixOf, type RedisClient } from '../redis/client.ts';
+import type { EventBus } from '../core/events.ts';
+import { keyPrefixOf, type RedisClient } from '../redis/client.ts';
 import { connectionOf } from '../redis/connection.ts';
 import { createKeys } from '../redis/keys.ts';
+import { checkEmbedded, checkPlace, dropEvents, eventsOf, PLACE_OPTIONS, type PlaceOptions } from '../redis/place.ts';
 import { createMemoryRegister } from '../register/memory-register.ts';
 import { createRedisRegister } from '../register/redis-register.ts';
 import { createMemoryStore } from './memory-store.ts';
@@ -15,25 +14,15 @@ import { createStatistics, type Statistics } from './statistics.ts';
 import type { CacheStore } from './store.ts';
 
 /** Where a cache lives. The same in every factory; parts with the same connection and prefix share one cache. */
-export interface BackendOptions {
-  /** Your ioredis connection. Without it the cache lives in this process. */
-  readonly redis?: RedisClient | undefined;
-  /** First part of every key. Default: `suite`. */
-  readonly prefix?: string | undefined;
-  /** `memory` asks for the embedded backend by name, and is refused together with `redis`. Default: `redis` when there is a connection. */
-  readonly backend?: 'redis' | 'memory' | undefined;
+export interface BackendOptions extends PlaceOptions {
   /** Bound of the embedded backend. Default: `64mb`. */
   readonly memory?: Bytes | undefined;
   /** How far behind an invalidation a read may be. Default: 0, not at all. */
   readonly maxStaleness?: Duration | undefined;
-  /** How long one call to Redis may take. Default: 100 ms. The same for all parts on one connection. */
-  readonly deadline?: Duration | undefined;
-  /** Where the few lines go that an operator should see. Default: `console`. */
-  readonly logger?: Logger | undefined;
 }
 
 /** Names of {@link BackendOptions}, for checking. */
-export const BACKEND_OPTIONS = ['redis', 'prefix', 'backend', 'memory', 'maxStaleness', 'deadline', 'logger'] as const;
+export const BACKEND_OPTIONS = [...PLACE_OPTIONS, 'memory', 'maxStaleness'] as const;
 
 /** One cache: what all parts on one connection and prefix share. */
 export interface Backend {
@@ -61,16 +50,8 @@ const inMemory = new Map<string, Shared>();
  * @throws {ConfigError} When an option is wrong, or contradicts what another part said about the same cache.
  */
 export function backendOf(options: BackendOptions): Backend {
-  const { redis, prefix = 'suite', backend = redis === undefined ? 'memory' : 'redis' } = options;
-  if (!['redis', 'memory'].includes(backend)) throw new ConfigError("backend is 'redis' or 'memory'.");
-  if (redis !== undefined) checkClient(redis);
-  if ((backend === 'redis') !== (redis !== undefined)) {
-    throw new ConfigError(
-      redis === undefined
-        ? "backend: 'redis' needs a connection. Pass redis: createRedis()."
-        : "backend: 'memory' and a redis connection exclude each other. Leave one out.",
-    );
-  }
+  const { redis, prefix = 'suite' } = options;
+  checkPlace(options);
   const shelf = redis === undefined ? inMemory : shelfOf(redis);
   const existing = shelf.get(prefix);
   if (existing !== undefined) checkSame(options, existing, prefix);
@@ -105,24 +86,20 @@ function checkSame(options: BackendOptions, existing: Shared, prefix: string): v
 }
 
 function openMemory(options: BackendOptions, prefix: string): Shared {
-  checkEmbedded(options);
+  checkEmbedded(options, 'caching');
   createKeys(prefix); // Same rules for names, so that moving to Redis later is one option.
   const settings = settingsOf(options);
   const register = createMemoryRegister();
   const store = createMemoryStore(register, settings['memory'] ?? 0);
-  const close = (): void => void inMemory.delete(prefix);
-  return share(settings, { kind: 'memory', store, events: new EventBus() }, { open: () => undefined, close });
-}
-
-function checkEmbedded({ backend, logger = console }: BackendOptions): void {
-  if (backend === 'memory') return;
-  const { isProduction, redisEnabled } = readEnvironment();
-  if (isProduction && redisEnabled) {
-    throw new ConfigError(
-      "Production without Redis. Pass redis: createRedis(), or ask for the embedded backend with backend: 'memory' or REDIS_ENABLED=false.",
-    );
-  }
-  logger.info('express-redis-suite: no Redis connection, caching in the memory of this process.');
+  const close = (): void => {
+    inMemory.delete(prefix);
+    dropEvents(prefix);
+  };
+  return share(
+    settings,
+    { kind: 'memory', store, events: eventsOf(undefined, prefix) },
+    { open: () => undefined, close },
+  );
 }
 
 function openRedis(options: BackendOptions, redis: RedisClient, prefix: string): Shared {
@@ -131,13 +108,8 @@ function openRedis(options: BackendOptions, redis: RedisClient, prefix: string):
   const connection = connectionOf(redis, deadline === undefined ? undefined : toMs(deadline, 'deadline'));
   const keys = createKeys(prefix, keyPrefixOf(redis));
   const register = createRedisRegister({ connection, keys, maxStalenessMs: settings['maxStaleness'] ?? 0 });
-  const events = new EventBus();
-  for (const name of ['redis:degraded', 'redis:recovered'] as const) {
-    connection.events.on(name, (incident) => events.tell(name, incident));
-  }
-  connection.events.on('cache:error', (failure) => events.tell('cache:error', failure));
   const store = createRedisStore(connection, keys, register);
-  return share(settings, { kind: 'redis', store, events }, register);
+  return share(settings, { kind: 'redis', store, events: eventsOf(redis, prefix) }, register);
 }
 
 /** Opens with the first user and closes with the last. */

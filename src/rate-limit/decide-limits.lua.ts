@@ -2,7 +2,7 @@ import { defineScript } from '../redis/script.ts';
 
 /**
  * Decides all policies of one client, all or nothing. Returns `[status, now, clock, banned until]` and of every policy `[fits, remaining, retry at, reset at]`: status
- * 0 refused, 1 admitted, 2 banned; times in microseconds, `now` clamped so that it never runs back behind what is kept.
+ * 0 refused, 1 admitted, 2 banned, 3 banned from now on; times in microseconds, `now` clamped so that it never runs back behind what is kept.
  *
  * `mode`: `take`; `peek` changes nothing; `charge` counts whether it fits or not. `countRefused` is 1 when refused requests use up the limit as well. Per policy five
  * values: algorithm, limit, window, cost, detail, in the order of the keys. Kept are: of a sliding window the log (first instant, then entries of instant and
@@ -193,13 +193,13 @@ if mode == 'take' and status == 0 and after > 0 then
   refusals = refusals + 1
   if refusals >= after then
     bannedUntil = clock + math.min(tonumber(banDuration) * 2 ^ math.min(level, 30), longest)
-    level, refusals, since, status = level + 1, 0, clock, 2
+    level, refusals, since, status = level + 1, 0, clock, 3
   end
   keep(conduct, struct.pack('<dddd', bannedUntil, level, refusals, since), math.max(bannedUntil + longest, since + within))
 end
 
 reply[1] = status
-if status == 2 then reply[4] = bannedUntil end
+if status >= 2 then reply[4] = bannedUntil end
 return reply
 `,
 });

@@ -37,7 +37,12 @@ export function decide(state: ClientState, call: LimitCall, clockUs: number): re
   const used = counts ? take(state, policies, { atUs: nowUs, id: call.id }) : state.used;
   const base = { nowUs, clockUs, views };
   if (mode !== 'take' || status !== 'refused' || call.ban.after === 0) {
-    const decision = { ...base, status, bannedUntilUs: status === 'banned' ? bannedUntilUs : 0 } as const;
+    const decision = {
+      ...base,
+      status,
+      bannedUntilUs: status === 'banned' ? bannedUntilUs : 0,
+      isNewBan: false,
+    } as const;
     return [decision, counts ? { ...state, used } : state];
   }
   const conduct = afterRefusal(state.conduct, call.ban, clockUs);
@@ -45,6 +50,7 @@ export function decide(state: ClientState, call: LimitCall, clockUs: number): re
   const decision = {
     ...base,
     status: isBanned ? 'banned' : 'refused',
+    isNewBan: isBanned,
     bannedUntilUs: isBanned ? conduct.untilUs : 0,
   } as const;
   return [decision, { used, conduct }];

@@ -93,7 +93,14 @@ export function createMemoryStore(maxStates = 200_000, clockUs: () => number = m
 /** Refused by every policy, to be tried again soon. */
 function fullDecision({ policies }: LimitCall, nowUs: number): Decision {
   const view = { fits: false, remaining: 0, retryAtUs: nowUs + SWEEP_INTERVAL_US, resetAtUs: 0 };
-  return { status: 'refused', nowUs, clockUs: nowUs, bannedUntilUs: 0, views: policies.map(() => view) };
+  return {
+    status: 'refused',
+    nowUs,
+    clockUs: nowUs,
+    bannedUntilUs: 0,
+    isNewBan: false,
+    views: policies.map(() => view),
+  };
 }
 
 /** Monotonic, so that a step of the system's clock neither blocks nor releases anyone. */

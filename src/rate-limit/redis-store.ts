@@ -9,7 +9,8 @@ import { refundLimits } from './refund-limits.lua.ts';
 import { renewLease } from './renew-lease.lua.ts';
 import type { Decision, LimitCall, LimitStore } from './store.ts';
 
-const STATUS = ['refused', 'admitted', 'banned'] as const;
+const STATUS = ['refused', 'admitted', 'banned', 'banned'] as const;
+const NEW_BAN = 3;
 
 /** Keeps what clients have used in Redis: one script call and one round trip per decision. Every method rejects with a `RedisError` at the deadline. */
 export function createRedisStore({ client, guard }: Connection): LimitStore {
@@ -94,5 +95,5 @@ function toDecision(reply: readonly number[]): Decision {
     const [fits, remaining = 0, retryAtUs = 0, resetAtUs = 0] = reply.slice(i, i + 4);
     views.push({ fits: fits === 1, remaining, retryAtUs, resetAtUs });
   }
-  return { status: STATUS[status] ?? 'refused', nowUs, clockUs, bannedUntilUs, views };
+  return { status: STATUS[status] ?? 'refused', nowUs, clockUs, bannedUntilUs, isNewBan: status === NEW_BAN, views };
 }

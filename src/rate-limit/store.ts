@@ -24,6 +24,8 @@ export interface Decision {
   readonly nowUs: number;
   /** What the clock said. */
   readonly clockUs: number;
+  /** Whether this refusal led to the ban. */
+  readonly isNewBan: boolean;
   /** 0 unless banned. */
   readonly bannedUntilUs: number;
   /** As it was before this decision, one per policy. */
