@@ -8,6 +8,7 @@ const mayImport = {
   'http-cache': ['core', 'http', 'register', 'cache'],
   data: ['core', 'register', 'cache'],
   invalidation: ['core', 'http', 'register', 'cache'],
+  'rate-limit': ['core', 'redis'],
 };
 
 module.exports = {

@@ -97,14 +97,16 @@ export function createLimiter(place: LimitPlace, config: LimiterConfig): RateLim
   async function take(key: string, options: TakeOptions = {}): Promise<LimitResult> {
     const asked = toAsked(key, options);
     const known = listed(asked);
-    const outcome = known === undefined ? await decider.decide(asked, 'take') : undefined;
-    const result = known ?? (outcome && resultOf(key, outcome)) ?? listedResult('deny', config.isShadow);
-    tell(asked, result, outcome?.decision.isNewBan === true);
-    return result;
+    if (known !== undefined) return tell(asked, known, false);
+    const outcome = await decider.decide(asked, 'take');
+    return tell(asked, resultOf(key, outcome), outcome.decision.isNewBan);
   }
 
-  function tell({ key }: Asked, result: LimitResult, isNewBan: boolean): void {
-    if (isAdmission(result)) return statistics.count('admitted');
+  function tell({ key }: Asked, result: LimitResult, isNewBan: boolean): LimitResult {
+    if (isAdmission(result)) {
+      statistics.count('admitted');
+      return result;
+    }
     const policies = violatedOf(result);
     const { retryAfterMs } = result;
     const event = { limiter: name, key, policies, retryAfterMs };
@@ -113,6 +115,7 @@ export function createLimiter(place: LimitPlace, config: LimiterConfig): RateLim
     refused.note(clientName(key, name, keySecret), retryAfterMs);
     place.events.tell(config.isShadow ? 'limit:shadowed' : 'limit:refused', event);
     if (isNewBan) place.events.tell('limit:banned', event);
+    return result;
   }
 
   return {

@@ -18,8 +18,8 @@ export interface Keys {
   limit(limiter: string, client: string, part: string, secret?: string): string;
   /** What is kept of a limiter itself: `P:rl:{limiter}:<part>`. */
   limiter(limiter: string, part: string): string;
-  /** First part of the keys that rate-limit-redis writes: `P:rlf:<limiter>:`. */
-  fixedWindows(limiter: string): string;
+  /** What rate-limit-redis keeps of one client: `P:rlf:{limiter:client}`. */
+  fixedWindow(limiter: string, client: string): string;
   /** Channel on which new register clocks are told: `P:news`. */
   readonly news: string;
 }
@@ -41,7 +41,7 @@ export function createKeys(prefix: string, keyPrefix = ''): Keys {
     limit: (limiter, client, part, secret) =>
       `${prefix}:rl:{${limiter}:${clientName(client, limiter, secret)}}:${part}`,
     limiter: (limiter, part) => `${prefix}:rl:{${limiter}}:${part}`,
-    fixedWindows: (limiter) => `${prefix}:rlf:${limiter}:`,
+    fixedWindow: (limiter, client) => `${prefix}:rlf:{${limiter}:${clientName(client, limiter)}}`,
     news: `${keyPrefix}${prefix}:news`,
   };
 }
