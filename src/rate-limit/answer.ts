@@ -2,9 +2,6 @@ import type { Request, Response } from 'express';
 import type { LimitResult } from './limit-result.ts';
 import { violatedOf } from './limiter.ts';
 
-/** What is sent to who is refused, in place of the problem document. */
-export type Message = unknown | ((req: Request, res: Response) => unknown);
-
 const PROBLEMS = 'https://iana.org/assignments/http-problem-types#';
 
 /**
@@ -16,7 +13,7 @@ export async function answerRefused(
   req: Request,
   res: Response,
   result: LimitResult,
-  { statusCode, message }: { readonly statusCode: number; readonly message: Message },
+  { statusCode, message }: { readonly statusCode: number; readonly message: unknown },
 ): Promise<void> {
   if (message === undefined) {
     const problem = problemOf(result, statusCode);

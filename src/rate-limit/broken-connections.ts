@@ -11,7 +11,17 @@ export interface Breaks {
  * ioredis sends what was unanswered once more when it is connected again, and Redis may then do it twice. So a decision fails with its connection; what the
  * repetition did is taken back when it is answered.
  */
-export function createBreaks(client: RedisClient): Breaks {
+export function breaksOf(client: RedisClient): Breaks {
+  const known = ofClient.get(client);
+  if (known !== undefined) return known;
+  const created = createBreaks(client);
+  ofClient.set(client, created);
+  return created;
+}
+
+const ofClient = new WeakMap<RedisClient, Breaks>();
+
+function createBreaks(client: RedisClient): Breaks {
   const waiting = new Map<string, Set<(error: Error) => void>>();
 
   function broke(node: string): void {

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 
 /** First six groups of addresses whose last two are an IPv4 address: mapped, and behind NAT64. */
-const EMBEDDING = ['0,0,0,0,0,65535', '100,65435,0,0,0,0'];
+const EMBEDDING = new Set(['0,0,0,0,0,65535', '100,65435,0,0,0,0']);
 
 /**
  * An address in its one spelling: without zone, in lower case; an IPv4 address that is mapped into IPv6 or behind NAT64 as itself. `undefined` for what is no address.
@@ -14,7 +14,7 @@ export function canonicalAddress(text: string): string | undefined {
   if (version !== 6) return version === 4 ? address : undefined;
   const spelling = new URL(`http://[${address}]`).hostname.slice(1, -1);
   const groups = groupsOf(spelling);
-  if (!EMBEDDING.includes(groups.slice(0, 6).join())) return spelling;
+  if (!EMBEDDING.has(groups.slice(0, 6).join())) return spelling;
   const [high = 0, low = 0] = groups.slice(6);
   return [high >> 8, high & 255, low >> 8, low & 255].join('.');
 }

@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache';
 
 /** Why and until when a client is refused. Instants are milliseconds of a monotonic clock. */
-export interface Denial {
+interface Denial {
   readonly untilMs: number;
   /** What was asked for: less of it may fit in. */
   readonly cost: number;

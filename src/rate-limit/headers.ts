@@ -30,7 +30,7 @@ export function setLimitHeaders(res: Response, result: LimitResult, config: Head
 }
 
 /** Whole seconds, rounded up: who waits them is not too early. */
-export function seconds(ms: number): number {
+function seconds(ms: number): number {
   return Math.ceil(ms / 1_000);
 }
 

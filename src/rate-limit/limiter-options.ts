@@ -51,7 +51,7 @@ export interface LimiterOptions<Limit = number> extends PolicyOptions<Limit> {
 }
 
 /** Names of {@link LimiterOptions}, for checking. */
-export const LIMITER_OPTIONS = [
+const LIMITER_OPTIONS = [
   ...POLICY_OPTIONS,
   ...(['policies', 'refusedUse', 'ban', 'allow', 'deny', 'onRedisError'] as const),
   ...(['processes', 'shadow', 'denyCache', 'keySecret'] as const),

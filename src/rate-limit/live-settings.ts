@@ -1,7 +1,7 @@
 import type { PolicyChange } from './policy-options.ts';
 
 /** What was changed of the policies of a limiter while in use, by their names. */
-export type Changes = Readonly<Record<string, PolicyChange>>;
+type Changes = Readonly<Record<string, PolicyChange>>;
 
 /** Where changes are kept for all processes. */
 export interface ChangesStore {

@@ -3,7 +3,7 @@ import { ConfigError } from '../core/errors.ts';
 import type { HeaderConfig, StandardHeaders } from './headers.ts';
 import type { LimitResult } from './limit-result.ts';
 import { type LimiterConfig, type LimiterOptions, policiesOf, toLimiterConfig } from './limiter-options.ts';
-import { toCount } from './policy-options.ts';
+import { POLICY_OPTIONS, toCount } from './policy-options.ts';
 import { ip, type RequestKey } from './request-key.ts';
 
 /** A value, or what it is for a request. */
@@ -104,8 +104,8 @@ function withIdentifier({ identifier, ...options }: RateLimitOptions): LimiterOp
   if (typeof (identifier as unknown) !== 'string') throw new ConfigError('identifier must be a string.');
   const [policy, ...more] = policiesOf(options);
   if (more.length > 0) throw new ConfigError('identifier names one policy. Give each of several policies a name.');
-  const { limit, window, windowMs, algorithm, burst, precision, concurrent, lease, ...rest } = options;
-  return { ...rest, policies: [{ ...policy, name: identifier }] };
+  const moved = Object.fromEntries(POLICY_OPTIONS.map((option) => [option, undefined]));
+  return { ...options, ...moved, name: options.name, policies: [{ ...policy, name: identifier }] };
 }
 
 function limitFunctions(options: LimiterOptions<unknown>, { policies }: LimiterConfig): RateLimitConfig['limits'] {

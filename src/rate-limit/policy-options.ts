@@ -53,7 +53,7 @@ export interface PolicyConfig {
 /** What may be changed while a limiter is in use. */
 export type PolicyChange = Partial<Pick<PolicyConfig, 'limit' | 'windowUs' | 'precision' | 'burst'>>;
 
-const ALGORITHMS: readonly unknown[] = ['sliding-window', 'fixed-window', 'token-bucket'];
+const ALGORITHMS = new Set<unknown>(['sliding-window', 'fixed-window', 'token-bucket']);
 
 /**
  * Checks and resolves one policy.
@@ -66,7 +66,7 @@ export function toPolicyConfig(options: PolicyOptions<unknown>): PolicyConfig {
   const { name = 'default', limit, algorithm = 'sliding-window', burst, precision = 60, lease } = options;
   if (limit === undefined) throw new ConfigError(`limit: say how much may be used, such as limit: 100, window: '1m'.`);
   if (lease !== undefined) throw new ConfigError('lease belongs to a policy with concurrent.');
-  if (!ALGORITHMS.includes(algorithm)) {
+  if (!ALGORITHMS.has(algorithm)) {
     throw new ConfigError(
       `algorithm: ${JSON.stringify(algorithm)} is unknown. Write 'sliding-window', 'fixed-window' or 'token-bucket'.`,
     );

@@ -110,17 +110,17 @@ export function createLimits(options: PlaceOptions): Limits & {
 }
 
 function createStore(place: LimitPlace, options: RateLimitStoreOptions): Store {
-  const { algorithm = 'sliding-window', name = 'default', ...rest } = options;
+  const { algorithm, name = 'default', ...rest } = options;
   const known = ['name', 'algorithm', 'precision', 'onRedisError', 'processes', 'keySecret'];
   checkOptions('rateLimitStore', options, known);
+  if (![undefined, 'sliding-window', 'fixed-window'].includes(algorithm)) {
+    throw new ConfigError("algorithm: write 'sliding-window' or 'fixed-window'; others are for suite.rateLimit().");
+  }
   if (algorithm === 'fixed-window') {
     if (Object.values(rest).some((value) => value !== undefined)) {
       throw new ConfigError("rateLimitStore: a 'fixed-window' has no options but its name.");
     }
     return createFixedWindowStore(place.connection, place.keys, name);
-  }
-  if (algorithm !== 'sliding-window') {
-    throw new ConfigError("algorithm: write 'sliding-window' or 'fixed-window'; others are for suite.rateLimit().");
   }
   toLimiterConfig({ ...rest, name, limit: 1 }); // Mistakes are told now, not at the first request.
   return createSlidingWindowStore(place, { ...rest, name });

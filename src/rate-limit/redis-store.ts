@@ -2,7 +2,7 @@ import type { RedisError } from '../core/errors.ts';
 import { noFallback } from '../redis/guard.ts';
 import type { Connection } from '../redis/connection.ts';
 import { blockClient } from './block-client.lua.ts';
-import { createBreaks } from './broken-connections.ts';
+import { breaksOf } from './broken-connections.ts';
 import { decideLimits } from './decide-limits.lua.ts';
 import type { Receipt } from './policy.ts';
 import { refundLimits } from './refund-limits.lua.ts';
@@ -14,7 +14,7 @@ const NEW_BAN = 3;
 
 /** Keeps what clients have used in Redis: one script call and one round trip per decision. Every method rejects with a `RedisError` at the deadline. */
 export function createRedisStore({ client, guard }: Connection): LimitStore {
-  const breaks = createBreaks(client);
+  const breaks = breaksOf(client);
 
   function send(call: LimitCall): Promise<Decision> {
     const { mode, id, conduct, names, policies, countRefused, ban } = call;

@@ -24,7 +24,7 @@ export interface RefusedLog {
 export const MAX_REFUSED = 1_000;
 
 /** What was noted of one client. */
-export interface Noted {
+interface Noted {
   readonly client: string;
   readonly count: number;
   readonly untilMs: number;

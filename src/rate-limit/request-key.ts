@@ -79,7 +79,7 @@ function own(cookies: Cookies | undefined, name: string): unknown {
 export function combine(...keys: readonly RequestKey[]): RequestKey {
   if (keys.length === 0) throw new ConfigError('combine takes keys, such as combine(ip(), user()).');
   return async (req) => {
-    const parts = await Promise.all(keys.map((key) => key(req)));
+    const parts = await Promise.all(keys.map(async (key) => key(req)));
     return parts.map((part) => encodeURIComponent(toText(part, 'combine'))).join('|');
   };
 }

@@ -31,8 +31,8 @@ export function defineScript<Key extends string, Argument extends string, KeyLis
   const sha = createHash('sha1').update(source).digest('hex');
   const { keyList } = definition;
   return async (client, keys, args, rest = []) => {
-    const names: string[] = definition.keys.map((name) => keys[name]);
-    if (keyList !== undefined) names.push(...keys[keyList]);
+    const further: readonly string[] = keyList === undefined ? [] : keys[keyList];
+    const names = [...definition.keys.map((name): string => keys[name]), ...further];
     const values = [...names, ...definition.args.map((name) => args[name]), ...rest];
     try {
       return await client.evalsha(sha, names.length, ...values);

@@ -10,7 +10,7 @@ describe('decisions in Redis', () => {
   const store = createRedisStore(connectionOf(client, 5_000));
 
   it('are the same as in memory, whatever a client does', async () => {
-    await compareTwins(store, uniquePrefix(), 40);
+    expect(await compareTwins(store, uniquePrefix(), 40)).toBe(40);
   }, 30_000);
 
   it('keep at most two entries per segment, and 13 bytes of each', async () => {
@@ -25,6 +25,6 @@ describe('decisions in Redis', () => {
 describe('decisions in a Cluster', () => {
   it('are the same as in memory, whatever a client does', async () => {
     const store = createRedisStore(connectionOf(testCluster(), 5_000));
-    await compareTwins(store, uniquePrefix(), 15);
+    expect(await compareTwins(store, uniquePrefix(), 15)).toBe(15);
   }, 30_000);
 });

@@ -8,8 +8,8 @@ import { anyPolicies, anyStep, callOf } from './calls.ts';
 
 const BAN = { after: 3, withinUs: 20_000, durationUs: 4_000, maxDurationUs: 600_000_000 };
 
-/** Does the same to Redis and to its twin in memory, on the times that Redis tells: every answer must be the same. */
-export async function compareTwins(redis: LimitStore, prefix: string, numRuns: number): Promise<void> {
+/** Does the same to Redis and to its twin in memory, on the times that Redis tells: every answer must be the same. Returns how many clients it tried. */
+export async function compareTwins(redis: LimitStore, prefix: string, numRuns: number): Promise<number> {
   let run = 0;
   const steps = array(anyStep, { minLength: 5, maxLength: 40 });
   await assert(
@@ -43,6 +43,7 @@ export async function compareTwins(redis: LimitStore, prefix: string, numRuns: n
     }),
     { numRuns },
   );
+  return run;
 }
 
 /** Limits change while they are in use. */
