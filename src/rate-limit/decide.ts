@@ -3,7 +3,7 @@ import { concurrency } from './concurrency.ts';
 import { fixedWindow } from './fixed-window.ts';
 import type { Algorithm, Policy, Receipt, Rules } from './policy.ts';
 import { slidingWindow } from './sliding-window.ts';
-import type { Decision, LimitCall } from './store.ts';
+import { type Decision, isCounted, type LimitCall } from './store.ts';
 import { tokenBucket } from './token-bucket.ts';
 
 /** What is kept of one client: of each policy what was used, and its conduct. */
@@ -33,7 +33,7 @@ export function decide(state: ClientState, call: LimitCall, clockUs: number): re
   const bannedUntilUs = state.conduct?.untilUs ?? 0;
   const fits = views.every((view) => view.fits);
   const status = bannedUntilUs > clockUs ? 'banned' : fits ? 'admitted' : 'refused';
-  const counts = mode === 'charge' || (mode === 'take' && (status === 'admitted' || isCounted(status, call)));
+  const counts = isCounted(call, { status });
   const used = counts ? take(state, policies, { atUs: nowUs, id: call.id }) : state.used;
   const base = { nowUs, clockUs, views };
   if (mode !== 'take' || status !== 'refused' || call.ban.after === 0) {
@@ -54,10 +54,6 @@ export function decide(state: ClientState, call: LimitCall, clockUs: number): re
     bannedUntilUs: isBanned ? conduct.untilUs : 0,
   } as const;
   return [decision, { used, conduct }];
-}
-
-function isCounted(status: Decision['status'], { countRefused }: LimitCall): boolean {
-  return status === 'refused' && countRefused;
 }
 
 function newestOf(policy: Policy, used: unknown): number {

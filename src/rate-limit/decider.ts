@@ -5,7 +5,7 @@ import type { LimiterConfig } from './limiter-options.ts';
 import type { LimitPlace } from './place.ts';
 import type { Policy } from './policy.ts';
 import { partOf, type PolicyConfig, toPolicy } from './policy-options.ts';
-import type { Decision, LimitCall, LimitStore } from './store.ts';
+import { type Decision, isCounted, type LimitCall, type LimitStore } from './store.ts';
 
 /** What is asked of a limiter. */
 export interface Asked {
@@ -127,11 +127,6 @@ export function createDecider(place: LimitPlace, config: LimiterConfig): Decider
       return known ?? ask(asked, call, checked);
     },
   };
-}
-
-/** Whether a decision used up anything. */
-export function isCounted({ mode, countRefused }: LimitCall, { status }: Decision): boolean {
-  return mode === 'charge' || (mode === 'take' && (status === 'admitted' || (status === 'refused' && countRefused)));
 }
 
 function limitsOf({ policies }: LimitCall): string {

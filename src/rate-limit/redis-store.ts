@@ -7,7 +7,7 @@ import { decideLimits } from './decide-limits.lua.ts';
 import type { Receipt } from './policy.ts';
 import { refundLimits } from './refund-limits.lua.ts';
 import { renewLease } from './renew-lease.lua.ts';
-import type { Decision, LimitCall, LimitStore } from './store.ts';
+import { type Decision, isCounted, type LimitCall, type LimitStore } from './store.ts';
 
 const STATUS = ['refused', 'admitted', 'banned', 'banned'] as const;
 const NEW_BAN = 3;
@@ -52,9 +52,9 @@ export function createRedisStore({ client, guard }: Connection): LimitStore {
       }
       async function settled(): Promise<Decision> {
         const decision = await send(call);
-        if (isAbandoned && counted(call, decision)) {
-          const instead = { operation: 'take back a limit', key: call.conduct, fallback: () => undefined };
-          void guard(instead, () => takeBack(call, { atUs: decision.nowUs, id: call.id }));
+        if (isAbandoned && isCounted(call, decision)) {
+          // Past the guard, whose circuit is open still: Redis has just answered.
+          takeBack(call, { atUs: decision.nowUs, id: call.id }).catch(() => undefined);
         }
         return decision;
       }
@@ -82,10 +82,6 @@ export function createRedisStore({ client, guard }: Connection): LimitStore {
       await guard({ operation: 'reset limit', key, fallback: noFallback }, () => client.unlink(...names));
     },
   };
-}
-
-function counted({ mode, countRefused }: LimitCall, { status }: Decision): boolean {
-  return mode === 'charge' || (mode === 'take' && (status === 'admitted' || (status === 'refused' && countRefused)));
 }
 
 function toDecision(reply: readonly number[]): Decision {

@@ -47,3 +47,8 @@ export interface LimitStore {
   /** Forgets these. */
   forget(names: readonly string[]): Promise<void>;
 }
+
+/** Whether a decision used up anything. */
+export function isCounted({ mode, countRefused }: LimitCall, { status }: Pick<Decision, 'status'>): boolean {
+  return mode === 'charge' || (mode === 'take' && (status === 'admitted' || (status === 'refused' && countRefused)));
+}

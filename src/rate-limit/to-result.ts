@@ -1,6 +1,7 @@
-import { type Decider, isCounted, type Outcome } from './decider.ts';
+import type { Decider, Outcome } from './decider.ts';
 import { holdLeases } from './leases.ts';
 import { type LimitReason, type LimitResult, type Standing, toStanding } from './limit-result.ts';
+import { isCounted } from './store.ts';
 
 /** When nothing is known: the next try may find Redis again. */
 const RETRY_UNKNOWN_MS = 1_000;
