@@ -23,7 +23,7 @@ export const concurrency: Rules<Leases> = {
     return new Map([...(leases === undefined ? [] : living(leases, atUs)), [id, atUs + windowUs]]);
   },
   refund: (leases, _policy, { id }) => new Map([...leases].filter(([lease]) => lease !== id)),
-  expiresAt: (leases) => Math.max(0, ...leases.values()),
+  expiresAt: (leases) => [...leases.values()].reduce((latest, each) => Math.max(latest, each), 0),
 };
 
 function living(leases: Leases, nowUs: number): Leases {

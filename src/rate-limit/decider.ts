@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { RedisError, SuiteError } from '../core/errors.ts';
+import { clientName } from '../redis/keys.ts';
 import { toStanding } from './limit-result.ts';
 import type { LimiterConfig } from './limiter-options.ts';
 import type { LimitPlace } from './place.ts';
@@ -65,7 +66,11 @@ export function createDecider(place: LimitPlace, config: LimiterConfig): Decider
   /** What is known without asking. While Redis is away it is known for longer, or an outage would let everyone begin anew. */
   function denied(asked: Asked, call: LimitCall, isAway: boolean): Outcome | undefined {
     if (!config.usesDenyCache || place.connection === undefined) return undefined;
-    const denial = denials.find(asked.key, { cost: asked.cost, limits: limitsOf(call) }, isAway);
+    const denial = denials.find(
+      clientName(asked.key, name, keySecret),
+      { cost: asked.cost, limits: limitsOf(call) },
+      isAway,
+    );
     if (denial === undefined) return undefined;
     statistics.count('refusedFromMemory');
     const elapsedUs = Math.floor((performance.now() - denial.atMs) * 1_000);
@@ -78,7 +83,8 @@ export function createDecider(place: LimitPlace, config: LimiterConfig): Decider
     const isWaiting = decision.status === 'refused' && isWaitingForOthers(call, decision);
     if (place.connection === undefined || !config.usesDenyCache || decision.status === 'admitted' || isWaiting) return;
     const { retryAfterMs } = toStanding(decision, call.policies, false);
-    if (retryAfterMs > 0) denials.add(key, { cost, limits: limitsOf(call) }, retryAfterMs, decision);
+    if (retryAfterMs > 0)
+      denials.add(clientName(key, name, keySecret), { cost, limits: limitsOf(call) }, retryAfterMs, decision);
   }
 
   async function ask(asked: Asked, call: LimitCall, checked: Promise<boolean> | undefined): Promise<Outcome> {

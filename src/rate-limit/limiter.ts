@@ -85,8 +85,13 @@ export function createLimiter(place: LimitPlace, config: LimiterConfig): RateLim
     return parts.map((part) => keys.limit(name, checkKey(key), part, keySecret));
   }
 
+  /** As in keys: of bounded length. */
+  function clientOf(key: string): string {
+    return clientName(key, name, keySecret);
+  }
+
   function resultOf(key: string, outcome: Outcome): LimitResult {
-    return toResult(outcome, config.isShadow, decider, () => denials.drop(key));
+    return toResult(outcome, config.isShadow, decider, () => denials.drop(clientOf(key)));
   }
 
   function listed({ key, address }: Asked): LimitResult | undefined {
@@ -112,7 +117,7 @@ export function createLimiter(place: LimitPlace, config: LimiterConfig): RateLim
     const event = { limiter: name, key, policies, retryAfterMs };
     statistics.count(config.isShadow ? 'shadowed' : 'refused');
     statistics.violate(policies);
-    refused.note(clientName(key, name, keySecret), retryAfterMs);
+    refused.note(clientOf(key), retryAfterMs);
     place.events.tell(config.isShadow ? 'limit:shadowed' : 'limit:refused', event);
     if (isNewBan) place.events.tell('limit:banned', event);
     return result;
@@ -137,11 +142,10 @@ export function createLimiter(place: LimitPlace, config: LimiterConfig): RateLim
     },
     async reset(key) {
       const parts = partsOf(key);
-      const client = clientName(key, name, keySecret);
       await fallback.forget(parts);
       if (store !== fallback) await store.forget(parts);
-      denials.drop(key);
-      await refused.forget(client);
+      denials.drop(clientOf(key));
+      await refused.forget(clientOf(key));
     },
     async block(key, duration) {
       const [conduct = ''] = partsOf(key);

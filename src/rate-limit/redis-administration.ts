@@ -7,6 +7,8 @@ import { createNotes, MAX_REFUSED, type RefusedLog } from './refused-log.ts';
 
 /** Notes are written together, so often at most. */
 const FLUSH_INTERVAL_MS = 200;
+/** Clients of one write, those refused most often: a flood of distinct clients must not occupy Redis with notes. */
+const MAX_FLUSHED = 250;
 /** Longer than any window: who would be refused for ever is listed as refused for so long. */
 const MAX_RETRY_AFTER_MS = 366 * 86_400_000;
 
@@ -35,6 +37,8 @@ export function createRedisRefusedLog({ client, guard }: Connection, keys: Keys,
     const now = performance.now();
     const rest = notes
       .list()
+      .toSorted((a, b) => b.count - a.count)
+      .slice(0, MAX_FLUSHED)
       .flatMap(({ client, count, untilMs }) => [
         client,
         count,

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { createRedisStore } from '../../src/rate-limit/redis-store.ts';
 import { connectionOf } from '../../src/redis/connection.ts';
 import { testCluster, testRedis, uniquePrefix } from '../support/connections.ts';
-import { callOf, sliding } from './calls.ts';
+import { bucket, callOf, fixed, sliding } from './calls.ts';
 import { compareTwins } from './twins.ts';
 
 describe('decisions in Redis', () => {
@@ -12,6 +12,24 @@ describe('decisions in Redis', () => {
   it('are the same as in memory, whatever a client does', async () => {
     expect(await compareTwins(store, uniquePrefix(), 40)).toBe(40);
   }, 30_000);
+
+  it('that are taken back leave their keys to expire, and take nothing from what came after a reset', async () => {
+    const policies = [sliding(5, 60_000_000, { precision: 1 }), fixed(5, 60_000_000), bucket(5, 60_000_000)];
+    const call = callOf(policies, { prefix: uniquePrefix() });
+    const { nowUs } = await store.decide(call);
+    const receipt = { atUs: nowUs, id: call.id };
+    await store.refund(call, receipt);
+    const remaining = async (): Promise<number[]> =>
+      (await store.decide({ ...call, mode: 'peek' })).views.map((view) => view.remaining);
+    expect(await remaining()).toEqual([5, 5, 5]);
+    const ttls = await Promise.all(call.names.map((name) => client.pttl(name)));
+    expect(Math.max(...ttls)).toBeLessThan(60_100);
+    expect(Math.min(ttls[0] ?? 0, ttls[1] ?? 0)).toBeGreaterThan(0);
+    await store.forget(call.names);
+    await store.decide(call);
+    await store.refund(call, receipt);
+    expect(await remaining()).toEqual([4, 4, 4]);
+  });
 
   it('keep at most two entries per segment, and 13 bytes of each', async () => {
     const prefix = uniquePrefix();
