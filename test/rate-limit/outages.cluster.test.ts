@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Cluster } from 'ioredis';
-import rateLimit from 'express-rate-limit';
+import { rateLimit } from 'express-rate-limit';
 import request from 'supertest';
 import { nodeOf } from '../../src/redis/client.ts';
 import { closedLater, uniquePrefix } from '../support/connections.ts';
