@@ -48,7 +48,16 @@ function createBreaks(client: RedisClient): Breaks {
       waiting.set(node, calls);
       return new Promise((resolve, reject) => {
         calls.add(reject);
-        call.finally(() => calls.delete(reject)).then(resolve, reject);
+        call.then(
+          (value) => {
+            calls.delete(reject);
+            resolve(value);
+          },
+          (error: unknown) => {
+            calls.delete(reject);
+            reject(error);
+          },
+        );
       });
     },
   };

@@ -41,18 +41,30 @@ export function createDecider(place: LimitPlace, config: LimiterConfig): Decider
   const { name, keySecret, countRefused, ban } = config;
   const { denials, settings, statistics } = place.limiter(name);
 
+  let current: readonly PolicyConfig[] = config.policies;
+  let changes = settings.changes;
+  if (Object.keys(changes).length > 0) current = changed();
+
+  function changed(): readonly PolicyConfig[] {
+    return config.policies.map((policy) => ({ ...policy, ...changes[policy.name] }));
+  }
+
   function policies(): readonly PolicyConfig[] {
-    return config.policies.map((policy) => ({ ...policy, ...settings.changes[policy.name] }));
+    if (changes !== settings.changes) {
+      ({ changes } = settings);
+      current = changed();
+    }
+    return current;
   }
 
   function callOf({ key, cost, limits }: Asked, mode: LimitCall['mode']): LimitCall {
     const configs = policies().filter(({ algorithm }) => mode !== 'charge' || algorithm !== 'concurrency');
-    const nameOf = (part: string): string => place.keys.limit(name, key, part, keySecret);
+    const client = place.keys.limit(name, key, '', keySecret);
     return {
       mode,
       id: `${processId}${(count++).toString(36)}`,
-      conduct: nameOf('!'),
-      names: configs.map((each) => nameOf(partOf(each))),
+      conduct: `${client}!`,
+      names: configs.map((each) => client + partOf(each)),
       policies: configs.map((each) => {
         const limit = settings.changes[each.name]?.limit ?? limits?.[each.name] ?? each.limit;
         if (limit !== undefined) return toPolicy(each, limit, cost);
@@ -91,7 +103,7 @@ export function createDecider(place: LimitPlace, config: LimiterConfig): Decider
     const { store } = place;
     try {
       const pending = store.decide(call);
-      const [decision, isChanged] = await Promise.all([pending, checked]);
+      const [decision, isChanged] = checked === undefined ? [await pending] : await Promise.all([pending, checked]);
       const outcome = { call, decision, store };
       if (isChanged !== true) {
         if (call.mode === 'take') remember(asked, outcome);

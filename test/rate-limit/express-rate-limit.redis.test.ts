@@ -75,10 +75,12 @@ describe.each(['sliding-window', 'fixed-window'] as const)('the %s store of expr
     await Promise.resolve(store.increment('a')).catch(() => undefined);
     const server = await startRedis([], port);
     try {
-      await eventually('a count in Redis', async () => {
+      const names = await eventually('a count in Redis', async () => {
         await Promise.resolve(store.increment('a')).catch(() => undefined);
-        return (await client.keys('late:rl*')).length > 0 ? true : undefined;
+        const found = await client.keys('late:rl*');
+        return found.length > 0 ? found : undefined;
       });
+      expect(names[0]).toContain('{default:a}');
     } finally {
       client.disconnect();
       await server.stop();
