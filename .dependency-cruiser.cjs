@@ -9,6 +9,7 @@ const mayImport = {
   data: ['core', 'register', 'cache'],
   invalidation: ['core', 'http', 'register', 'cache'],
   session: ['core', 'http', 'redis', 'register'],
+  'rate-limit': ['core', 'redis'],
 };
 
 module.exports = {

@@ -5,6 +5,8 @@ export type { Duration, Ttl } from './core/duration.ts';
 export {
   CircuitOpenError,
   ConfigError,
+  LimitKeyError,
+  RateLimitExceededError,
   RedisError,
   SessionConflictError,
   SessionError,
@@ -15,7 +17,7 @@ export {
   TimeoutError,
   TooManySessionsError,
 } from './core/errors.ts';
-export type { CacheEvent, RedisIncident, SessionEvent, SuiteEvents } from './core/events.ts';
+export type { CacheEvent, LimitEvent, RedisIncident, SessionEvent, SuiteEvents } from './core/events.ts';
 export type { Logger } from './core/logger.ts';
 export { createDataCache, type DataCache, type DataCacheOptions, type DataEntryOptions } from './data/data.ts';
 export {
@@ -39,6 +41,34 @@ export {
   type InvalidateAfter,
   type Invalidator,
 } from './invalidation/invalidation.ts';
+export {
+  type BanOptions,
+  combine,
+  cookie,
+  createRateLimiter,
+  header,
+  ip,
+  type LimitChanges,
+  type LimitCounters,
+  type LimiterOptions,
+  type LimitReason,
+  type LimitResult,
+  type Offender,
+  type PolicyOptions,
+  type PolicyResult,
+  rateLimit,
+  type RateLimiter,
+  type RateLimitHandler,
+  type RateLimitOptions,
+  rateLimitStore,
+  type RateLimitStoreOptions,
+  type RefusedClient,
+  type RequestKey,
+  type RequestLimit,
+  type ResponseLimit,
+  type TakeOptions,
+  user,
+} from './rate-limit/rate-limit.ts';
 export type { RedisClient } from './redis/client.ts';
 export { createRedis, type CreateRedisOptions } from './redis/redis.ts';
 export {

@@ -6,6 +6,7 @@ import type { EventBus } from './core/events.ts';
 import { checkOptions } from './core/options.ts';
 import { createData, type DataCache, toDefaultTtlMs } from './data/data.ts';
 import { type CacheOptions, createHttpCache } from './http-cache/http-cache.ts';
+import { createLimits, type LimitCounters, type Limits } from './rate-limit/rate-limit.ts';
 import { createInvalidator, type Invalidator } from './invalidation/invalidation.ts';
 import {
   configureSessions,
@@ -27,7 +28,7 @@ export interface SuiteOptions extends BackendOptions {
 }
 
 /** Everything on one connection. */
-export interface Suite extends Invalidator {
+export interface Suite extends Invalidator, Limits {
   /** Caches the responses of a route or router. */
   cache(options?: CacheOptions): RequestHandler;
   /** The data cache. */
@@ -46,10 +47,11 @@ export interface Suite extends Invalidator {
   close(): Promise<void>;
 }
 
-/** Counters of the response cache, in total and per route, and of the data cache. */
+/** Counters of the response cache, in total and per route, of the data cache, and of every limiter. */
 export interface SuiteStatistics {
   readonly cache: Counters & { readonly routes: Readonly<Record<string, Counters>> };
   readonly data: Counters;
+  readonly limits: Readonly<Record<string, LimitCounters>>;
 }
 
 /**
@@ -67,10 +69,15 @@ export function createSuite(options: SuiteOptions = {}): Suite {
   const backend = backendOf(where);
   const { place } = backend;
   if (session !== undefined) configureSessions(place, session);
+  const { redis, prefix, deadline, logger } = options;
+  const limits = createLimits({ redis, prefix, backend: backend.kind, deadline, logger });
   let isClosed = false;
   return {
     cache: (cacheOptions = {}) => createHttpCache(backend, cacheOptions),
     ...createInvalidator(backend),
+    rateLimit: limits.rateLimit,
+    rateLimiter: limits.rateLimiter,
+    rateLimitStore: limits.rateLimitStore,
     data: createData(backend, defaultTtlMs),
     session: (sessionOptions = {}) => sessionOn(place, sessionOptions),
     sessionStore: (storeOptions = {}) => sessionStoreOn(place, storeOptions),
@@ -79,10 +86,13 @@ export function createSuite(options: SuiteOptions = {}): Suite {
     stats: () => ({
       cache: { ...backend.httpStatistics.total(), routes: backend.httpStatistics.routes() },
       data: backend.dataStatistics.total(),
+      limits: limits.statistics(),
     }),
     async close() {
-      if (!isClosed) backend.close();
+      if (isClosed) return;
       isClosed = true;
+      limits.close();
+      backend.close();
     },
   };
 }

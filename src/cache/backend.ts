@@ -1,5 +1,5 @@
 import type { EventBus } from '../core/events.ts';
-import { type Place, PLACE_OPTIONS, placeOf, type PlaceOptions } from '../register/place.ts';
+import { type Place, REGISTERED_PLACE_OPTIONS, placeOf, type RegisteredPlaceOptions } from '../register/place.ts';
 import { createLeases, type Leases } from './leases.ts';
 import { createMemoryStore } from './memory-store.ts';
 import { createRedisStore } from './redis-store.ts';
@@ -7,10 +7,10 @@ import { createStatistics, type Statistics } from './statistics.ts';
 import type { CacheStore } from './store.ts';
 
 /** Where a cache lives. The same in every factory; parts with the same connection and prefix share one cache. */
-export type BackendOptions = PlaceOptions;
+export type BackendOptions = RegisteredPlaceOptions;
 
 /** Names of {@link BackendOptions}, for checking. */
-export const BACKEND_OPTIONS = PLACE_OPTIONS;
+export const BACKEND_OPTIONS = REGISTERED_PLACE_OPTIONS;
 
 /** One cache: what all parts on one connection and prefix share. */
 export interface Backend {

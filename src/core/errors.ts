@@ -120,3 +120,31 @@ export class SessionRevokedError extends SessionError {
     });
   }
 }
+
+/** A client has used up a limit. Express answers with its `status` and `headers`. */
+export class RateLimitExceededError extends SuiteError {
+  override readonly name = 'RateLimitExceededError';
+  readonly status: number = 429;
+  readonly headers: Readonly<Record<string, string>>;
+  /** Names of the policies that refused. */
+  readonly violatedPolicies: readonly string[];
+  /** Milliseconds until it may succeed; Infinity when it never will. */
+  readonly retryAfterMs: number;
+
+  constructor(violatedPolicies: readonly string[], retryAfterMs: number) {
+    super('ERR_RATE_LIMIT', `Rate limit exceeded: ${violatedPolicies.join(', ')}`);
+    this.violatedPolicies = violatedPolicies;
+    this.retryAfterMs = retryAfterMs;
+    this.headers = Number.isFinite(retryAfterMs) ? { 'Retry-After': String(Math.ceil(retryAfterMs / 1_000)) } : {};
+  }
+}
+
+/** What a limit's key was to be taken from is not text: a parameter given twice, a cookie that is an object. Express answers 400. */
+export class LimitKeyError extends SuiteError {
+  override readonly name = 'LimitKeyError';
+  readonly status = 400;
+
+  constructor(message: string) {
+    super('ERR_LIMIT_KEY', message);
+  }
+}

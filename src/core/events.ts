@@ -6,6 +6,18 @@ export interface CacheEvent {
   readonly key: string;
 }
 
+/** What a limiter decided about one client. */
+export interface LimitEvent {
+  /** Name of the limiter. */
+  readonly limiter: string;
+  /** The client, as the key says. */
+  readonly key: string;
+  /** The policies that refused; none when the client is banned or on the deny list. */
+  readonly policies: readonly string[];
+  /** Milliseconds until it may succeed; Infinity when it never will. */
+  readonly retryAfterMs: number;
+}
+
 /** One incident of one Redis connection. On Cluster each node is on its own. */
 export interface RedisIncident {
   /** `host:port` of a Cluster node, or `redis` where there is one connection. */
@@ -44,6 +56,11 @@ export interface SuiteEvents {
   'session:corrupt': [SessionEvent];
   /** All sessions of a user were ended, but those excepted. */
   'session:revoked': [{ readonly userId: string; readonly count: number }];
+  'limit:refused': [LimitEvent];
+  /** In shadow mode: would have been refused. */
+  'limit:shadowed': [LimitEvent];
+  /** Was refused so often that it is banned now. */
+  'limit:banned': [LimitEvent];
   'redis:degraded': [RedisIncident];
   'redis:recovered': [RedisIncident];
 }

@@ -39,13 +39,11 @@ export function acceptsGzip(headers: IncomingHttpHeaders): boolean {
   const field = headers['accept-encoding'];
   if (field === undefined) return false;
   const weights = new Map(
-    field
-      .split(',')
-      .map((member) => {
-        const [name = '', ...parameters] = member.split(';').map((part) => part.trim().toLowerCase());
-        const q = parameters.find((parameter) => parameter.startsWith('q='));
-        return [name, q === undefined ? 1 : Number(q.slice(2))] as const;
-      }),
+    field.split(',').map((member) => {
+      const [name = '', ...parameters] = member.split(';').map((part) => part.trim().toLowerCase());
+      const q = parameters.find((parameter) => parameter.startsWith('q='));
+      return [name, q === undefined ? 1 : Number(q.slice(2))] as const;
+    }),
   );
   return (weights.get('gzip') ?? weights.get('x-gzip') ?? weights.get('*') ?? 0) > 0;
 }

@@ -1,6 +1,6 @@
 import type { RequestHandler } from 'express';
 import { checkOptions } from '../core/options.ts';
-import { type Place, PLACE_OPTIONS, placeOf, type PlaceOptions } from '../register/place.ts';
+import { type Place, REGISTERED_PLACE_OPTIONS, placeOf, type RegisteredPlaceOptions } from '../register/place.ts';
 import { createManager, type SessionManager } from './manager.ts';
 import { createMiddleware } from './middleware.ts';
 import { SESSION_OPTIONS, type SessionOptions, type SessionStoreOptions, STORE_OPTIONS } from './options.ts';
@@ -14,10 +14,10 @@ export type { SessionLogin } from './session-data.ts';
 export { RedisSessionStore } from './store.ts';
 
 /** Options of {@link session}: its own, and where its sessions live. */
-export interface SessionMiddlewareOptions extends SessionOptions, PlaceOptions {}
+export interface SessionMiddlewareOptions extends SessionOptions, RegisteredPlaceOptions {}
 
 /** Options of {@link createSessionStore} and {@link createSessionManager}. */
-export interface SessionPlaceOptions extends SessionStoreOptions, PlaceOptions {}
+export interface SessionPlaceOptions extends SessionStoreOptions, RegisteredPlaceOptions {}
 
 /**
  * express-session with our store, safe defaults, and everything saved before the headers of a response leave.
@@ -25,7 +25,7 @@ export interface SessionPlaceOptions extends SessionStoreOptions, PlaceOptions {
  * @throws {ConfigError} When an option is wrong, or there is no secret.
  */
 export function session(options: SessionMiddlewareOptions = {}): RequestHandler {
-  checkOptions('session', options, [...SESSION_OPTIONS, ...PLACE_OPTIONS]);
+  checkOptions('session', options, [...SESSION_OPTIONS, ...REGISTERED_PLACE_OPTIONS]);
   return sessionOn(placeOf(options), toSessionOptions(options));
 }
 
@@ -35,7 +35,7 @@ export function session(options: SessionMiddlewareOptions = {}): RequestHandler 
  * @throws {ConfigError} When an option is wrong.
  */
 export function createSessionStore(options: SessionPlaceOptions = {}): RedisSessionStore {
-  checkOptions('createSessionStore', options, [...STORE_OPTIONS, ...PLACE_OPTIONS]);
+  checkOptions('createSessionStore', options, [...STORE_OPTIONS, ...REGISTERED_PLACE_OPTIONS]);
   return sessionStoreOn(placeOf(options), toSessionOptions(options));
 }
 
@@ -45,7 +45,7 @@ export function createSessionStore(options: SessionPlaceOptions = {}): RedisSess
  * @throws {ConfigError} When an option is wrong.
  */
 export function createSessionManager(options: SessionMiddlewareOptions = {}): SessionManager {
-  checkOptions('createSessionManager', options, [...SESSION_OPTIONS, ...PLACE_OPTIONS]);
+  checkOptions('createSessionManager', options, [...SESSION_OPTIONS, ...REGISTERED_PLACE_OPTIONS]);
   const place = placeOf(options);
   const own = toSessionOptions(options);
   if (Object.keys(own).length > 0) sessionsOf(place, own, 'createSessionManager');
