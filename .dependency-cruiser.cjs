@@ -8,6 +8,8 @@ const mayImport = {
   'http-cache': ['core', 'http', 'register', 'cache'],
   data: ['core', 'register', 'cache'],
   invalidation: ['core', 'http', 'register', 'cache'],
+  session: ['core', 'http', 'redis', 'register'],
+  'rate-limit': ['core', 'redis'],
 };
 
 module.exports = {

@@ -6,20 +6,39 @@ import type { EventBus } from './core/events.ts';
 import { checkOptions } from './core/options.ts';
 import { createData, type DataCache, toDefaultTtlMs } from './data/data.ts';
 import { type CacheOptions, createHttpCache } from './http-cache/http-cache.ts';
+import { createLimits, type LimitCounters, type Limits } from './rate-limit/rate-limit.ts';
 import { createInvalidator, type Invalidator } from './invalidation/invalidation.ts';
+import {
+  configureSessions,
+  type RedisSessionStore,
+  type SessionManager,
+  sessionManagerOn,
+  sessionOn,
+  type SessionOptions,
+  type SessionStoreOptions,
+  sessionStoreOn,
+} from './session/session.ts';
 
 /** Options of {@link createSuite}. */
 export interface SuiteOptions extends BackendOptions {
   /** Lifetime of values that `data` stores without one. Default: the variable CACHE_DEFAULT_TTL, else 5 minutes. */
   readonly defaultTtl?: Ttl | undefined;
+  /** Options of `session()`, here for all parts that need them; `session()` may then be called without. */
+  readonly session?: SessionOptions | undefined;
 }
 
 /** Everything on one connection. */
-export interface Suite extends Invalidator {
+export interface Suite extends Invalidator, Limits {
   /** Caches the responses of a route or router. */
   cache(options?: CacheOptions): RequestHandler;
   /** The data cache. */
   readonly data: DataCache;
+  /** Gives requests a session: express-session with safe defaults. */
+  session(options?: SessionOptions): RequestHandler;
+  /** A store for an express-session of your own. */
+  sessionStore(options?: SessionStoreOptions): RedisSessionStore;
+  /** Sessions by user. */
+  readonly sessions: SessionManager;
   /** Tells what happens: `suite.events.on('redis:degraded', …)`. */
   readonly events: EventBus;
   /** Counts since the start of this process. */
@@ -28,10 +47,11 @@ export interface Suite extends Invalidator {
   close(): Promise<void>;
 }
 
-/** Counters of the response cache, in total and per route, and of the data cache. */
+/** Counters of the response cache, in total and per route, of the data cache, and of every limiter. */
 export interface SuiteStatistics {
   readonly cache: Counters & { readonly routes: Readonly<Record<string, Counters>> };
   readonly data: Counters;
+  readonly limits: Readonly<Record<string, LimitCounters>>;
 }
 
 /**
@@ -43,23 +63,36 @@ export interface SuiteStatistics {
  * @throws {ConfigError} When an option is wrong, or production has no connection.
  */
 export function createSuite(options: SuiteOptions = {}): Suite {
-  checkOptions('createSuite', options, [...BACKEND_OPTIONS, 'defaultTtl']);
-  const { defaultTtl, ...place } = options;
+  checkOptions('createSuite', options, [...BACKEND_OPTIONS, 'defaultTtl', 'session']);
+  const { defaultTtl, session, ...where } = options;
   const defaultTtlMs = toDefaultTtlMs(defaultTtl);
-  const backend = backendOf(place);
+  const backend = backendOf(where);
+  const { place } = backend;
+  if (session !== undefined) configureSessions(place, session);
+  const { redis, prefix, deadline, logger } = options;
+  const limits = createLimits({ redis, prefix, backend: backend.kind, deadline, logger });
   let isClosed = false;
   return {
     cache: (cacheOptions = {}) => createHttpCache(backend, cacheOptions),
     ...createInvalidator(backend),
+    rateLimit: limits.rateLimit,
+    rateLimiter: limits.rateLimiter,
+    rateLimitStore: limits.rateLimitStore,
     data: createData(backend, defaultTtlMs),
+    session: (sessionOptions = {}) => sessionOn(place, sessionOptions),
+    sessionStore: (storeOptions = {}) => sessionStoreOn(place, storeOptions),
+    sessions: sessionManagerOn(place),
     events: backend.events,
     stats: () => ({
       cache: { ...backend.httpStatistics.total(), routes: backend.httpStatistics.routes() },
       data: backend.dataStatistics.total(),
+      limits: limits.statistics(),
     }),
     async close() {
-      if (!isClosed) backend.close();
+      if (isClosed) return;
       isClosed = true;
+      limits.close();
+      backend.close();
     },
   };
 }

@@ -1,44 +1,21 @@
-import { toBytes, type Bytes } from '../core/bytes.ts';
-import { type Duration, toMs } from '../core/duration.ts';
-import { readEnvironment } from '../core/environment.ts';
-import { ConfigError } from '../core/errors.ts';
-import { EventBus } from '../core/events.ts';
-import type { Logger } from '../core/logger.ts';
-import { checkClient, keyPrefixOf, type RedisClient } from '../redis/client.ts';
-import { connectionOf } from '../redis/connection.ts';
-import { createKeys } from '../redis/keys.ts';
-import { createMemoryRegister } from '../register/memory-register.ts';
-import { createRedisRegister } from '../register/redis-register.ts';
-import { createMemoryStore } from './memory-store.ts';
+import type { EventBus } from '../core/events.ts';
+import { type Place, REGISTERED_PLACE_OPTIONS, placeOf, type RegisteredPlaceOptions } from '../register/place.ts';
 import { createLeases, type Leases } from './leases.ts';
+import { createMemoryStore } from './memory-store.ts';
 import { createRedisStore } from './redis-store.ts';
 import { createStatistics, type Statistics } from './statistics.ts';
 import type { CacheStore } from './store.ts';
 
 /** Where a cache lives. The same in every factory; parts with the same connection and prefix share one cache. */
-export interface BackendOptions {
-  /** Your ioredis connection. Without it the cache lives in this process. */
-  readonly redis?: RedisClient | undefined;
-  /** First part of every key. Default: `suite`. */
-  readonly prefix?: string | undefined;
-  /** `memory` asks for the embedded backend by name, and is refused together with `redis`. Default: `redis` when there is a connection. */
-  readonly backend?: 'redis' | 'memory' | undefined;
-  /** Bound of the embedded backend. Default: `64mb`. */
-  readonly memory?: Bytes | undefined;
-  /** How far behind an invalidation a read may be. Default: 0, not at all. */
-  readonly maxStaleness?: Duration | undefined;
-  /** How long one call to Redis may take. Default: 100 ms. The same for all parts on one connection. */
-  readonly deadline?: Duration | undefined;
-  /** Where the few lines go that an operator should see. Default: `console`. */
-  readonly logger?: Logger | undefined;
-}
+export type BackendOptions = RegisteredPlaceOptions;
 
 /** Names of {@link BackendOptions}, for checking. */
-export const BACKEND_OPTIONS = ['redis', 'prefix', 'backend', 'memory', 'maxStaleness', 'deadline', 'logger'] as const;
+export const BACKEND_OPTIONS = REGISTERED_PLACE_OPTIONS;
 
 /** One cache: what all parts on one connection and prefix share. */
 export interface Backend {
   readonly kind: 'redis' | 'memory';
+  readonly place: Place;
   readonly store: CacheStore;
   /** Absent where there is one process only. */
   readonly leases: Leases | undefined;
@@ -49,14 +26,7 @@ export interface Backend {
   close(): void;
 }
 
-interface Shared {
-  readonly backend: Backend;
-  readonly open: () => void;
-  readonly settings: Readonly<Record<string, number>>;
-}
-
-const onRedis = new WeakMap<RedisClient, Map<string, Shared>>();
-const inMemory = new Map<string, Shared>();
+const backends = new WeakMap<Place, Backend>();
 
 /**
  * The cache of a connection and prefix, with one user more; without a connection, the one of this process and prefix.
@@ -64,122 +34,25 @@ const inMemory = new Map<string, Shared>();
  * @throws {ConfigError} When an option is wrong, or contradicts what another part said about the same cache.
  */
 export function backendOf(options: BackendOptions): Backend {
-  const { redis, prefix = 'suite', backend = redis === undefined ? 'memory' : 'redis' } = options;
-  if (!['redis', 'memory'].includes(backend)) throw new ConfigError("backend is 'redis' or 'memory'.");
-  if (redis !== undefined) checkClient(redis);
-  if ((backend === 'redis') !== (redis !== undefined)) {
-    throw new ConfigError(
-      redis === undefined
-        ? "backend: 'redis' needs a connection. Pass redis: createRedis()."
-        : "backend: 'memory' and a redis connection exclude each other. Leave one out.",
-    );
-  }
-  const shelf = redis === undefined ? inMemory : shelfOf(redis);
-  const existing = shelf.get(prefix);
-  if (existing !== undefined) checkSame(options, existing, prefix);
-  const shared = existing ?? (redis === undefined ? openMemory(options, prefix) : openRedis(options, redis, prefix));
-  shelf.set(prefix, shared);
-  shared.open();
-  return shared.backend;
-}
-
-function shelfOf(redis: RedisClient): Map<string, Shared> {
-  const shelf = onRedis.get(redis) ?? new Map<string, Shared>();
-  onRedis.set(redis, shelf);
-  return shelf;
-}
-
-function settingsOf({ maxStaleness, memory }: BackendOptions): Record<string, number> {
-  return { maxStaleness: toMs(maxStaleness ?? 0, 'maxStaleness'), memory: toBytes(memory ?? '64mb', 'memory') };
-}
-
-function checkSame(options: BackendOptions, existing: Shared, prefix: string): void {
-  const wanted = settingsOf(options);
-  for (const name of ['maxStaleness', 'memory'] as const) {
-    if (options[name] !== undefined && wanted[name] !== existing.settings[name]) {
-      throw new ConfigError(
-        `${name}: the cache "${prefix}" is already in use with another value. Give it in one place only.`,
-      );
-    }
-  }
-  if (options.redis !== undefined && options.deadline !== undefined) {
-    connectionOf(options.redis, toMs(options.deadline, 'deadline'));
-  }
-}
-
-function openMemory(options: BackendOptions, prefix: string): Shared {
-  checkEmbedded(options);
-  createKeys(prefix); // Same rules for names, so that moving to Redis later is one option.
-  const settings = settingsOf(options);
-  const register = createMemoryRegister();
-  const store = createMemoryStore(register, settings['memory'] ?? 0);
-  const close = (): void => void inMemory.delete(prefix);
-  return share(
-    settings,
-    { kind: 'memory', store, leases: undefined, events: new EventBus() },
-    { open: () => undefined, close },
-  );
-}
-
-function checkEmbedded({ backend, logger = console }: BackendOptions): void {
-  if (backend === 'memory') return;
-  const { isProduction, redisEnabled } = readEnvironment();
-  if (isProduction && redisEnabled) {
-    throw new ConfigError(
-      "Production without Redis. Pass redis: createRedis(), or ask for the embedded backend with backend: 'memory' or REDIS_ENABLED=false.",
-    );
-  }
-  logger.info('express-redis-suite: no Redis connection, caching in the memory of this process.');
-}
-
-function openRedis(options: BackendOptions, redis: RedisClient, prefix: string): Shared {
-  const { deadline } = options;
-  const settings = settingsOf(options);
-  const connection = connectionOf(redis, deadline === undefined ? undefined : toMs(deadline, 'deadline'));
-  const keys = createKeys(prefix, keyPrefixOf(redis));
-  const register = createRedisRegister({ connection, keys, maxStalenessMs: settings['maxStaleness'] ?? 0 });
-  const events = new EventBus();
-  for (const name of ['redis:degraded', 'redis:recovered'] as const) {
-    connection.events.on(name, (incident) => events.tell(name, incident));
-  }
-  connection.events.on('cache:error', (failure) => events.tell('cache:error', failure));
-  const store = createRedisStore(connection, keys, register);
-  const leases = createLeases(connection, keys);
-  return share(
-    settings,
-    { kind: 'redis', store, leases, events },
-    {
-      open: register.open,
-      close() {
-        register.close();
-        leases.close();
-      },
-    },
-  );
-}
-
-/** Opens with the first user and closes with the last. */
-function share(
-  settings: Shared['settings'],
-  parts: Pick<Backend, 'kind' | 'store' | 'leases' | 'events'>,
-  { open, close }: { open(): void; close(): void },
-): Shared {
-  let users = 0;
+  const place = placeOf(options);
+  const existing = backends.get(place);
+  if (existing !== undefined) return existing;
+  const { connection, keys, register, memoryBytes, events } = place;
+  const leases = connection && createLeases(connection, keys);
+  if (leases !== undefined) place.onClose(leases.close);
   const backend: Backend = {
-    ...parts,
+    kind: connection === undefined ? 'memory' : 'redis',
+    place,
+    store:
+      connection === undefined
+        ? createMemoryStore(register, memoryBytes)
+        : createRedisStore(connection, keys, register),
+    leases,
+    events,
     httpStatistics: createStatistics(),
     dataStatistics: createStatistics(),
-    close() {
-      users--;
-      if (users === 0) close();
-    },
+    close: place.close,
   };
-  return {
-    settings,
-    backend,
-    open() {
-      users++;
-      if (users === 1) open();
-    },
-  };
+  backends.set(place, backend);
+  return backend;
 }

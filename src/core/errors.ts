@@ -53,3 +53,98 @@ export class CircuitOpenError extends RedisError {
     this.retryAfterMs = retryAfterMs;
   }
 }
+
+/** A session could not be read or kept. Express answers with `status`. */
+export class SessionError extends SuiteError {
+  override readonly name: string = 'SessionError';
+  readonly status: number;
+
+  constructor(code: string, message: string, options: ErrorOptions & { readonly status: number }) {
+    super(code, message, options);
+    this.status = options.status;
+  }
+}
+
+/** Redis is away, so the session is not known or not kept. Nothing was promised to the client. */
+export class SessionUnavailableError extends SessionError {
+  override readonly name = 'SessionUnavailableError';
+  /** Express sends them with the status. */
+  readonly headers = { 'Retry-After': '1' };
+
+  constructor(message: string, options?: ErrorOptions) {
+    super('ERR_SESSION_UNAVAILABLE', message, { ...options, status: 503 });
+  }
+}
+
+/** With `onConflict: 'reject'`: another request has changed the same property since this one read it. Nothing was saved. */
+export class SessionConflictError extends SessionError {
+  override readonly name = 'SessionConflictError';
+  readonly property: string;
+
+  constructor(property: string) {
+    super('ERR_SESSION_CONFLICT', `Another request has changed session.${property} since this one read it.`, {
+      status: 409,
+    });
+    this.property = property;
+  }
+}
+
+/** The session is larger than `maxBytes`. Nothing was saved. */
+export class SessionTooLargeError extends SessionError {
+  override readonly name = 'SessionTooLargeError';
+
+  constructor(bytes: number, maxBytes: number) {
+    const message = `The session has ${bytes} bytes, and maxBytes is ${maxBytes}. Keep large values elsewhere and their key in the session.`;
+    super('ERR_SESSION_TOO_LARGE', message, { status: 500 });
+  }
+}
+
+/** With `onMaxSessions: 'reject'`: the user has as many sessions as allowed. Nobody was logged in. */
+export class TooManySessionsError extends SessionError {
+  override readonly name = 'TooManySessionsError';
+
+  constructor(maxSessions: number) {
+    super('ERR_TOO_MANY_SESSIONS', `This user has ${maxSessions} sessions, which is all that are allowed.`, {
+      status: 403,
+    });
+  }
+}
+
+/** All sessions of the user were ended while this login was under way. Nobody was logged in. */
+export class SessionRevokedError extends SessionError {
+  override readonly name = 'SessionRevokedError';
+
+  constructor() {
+    super('ERR_SESSION_REVOKED', 'All sessions of this user were ended while this login was under way.', {
+      status: 401,
+    });
+  }
+}
+
+/** A client has used up a limit. Express answers with its `status` and `headers`. */
+export class RateLimitExceededError extends SuiteError {
+  override readonly name = 'RateLimitExceededError';
+  readonly status: number = 429;
+  readonly headers: Readonly<Record<string, string>>;
+  /** Names of the policies that refused. */
+  readonly violatedPolicies: readonly string[];
+  /** Milliseconds until it may succeed; Infinity when it never will. */
+  readonly retryAfterMs: number;
+
+  constructor(violatedPolicies: readonly string[], retryAfterMs: number) {
+    super('ERR_RATE_LIMIT', `Rate limit exceeded: ${violatedPolicies.join(', ')}`);
+    this.violatedPolicies = violatedPolicies;
+    this.retryAfterMs = retryAfterMs;
+    this.headers = Number.isFinite(retryAfterMs) ? { 'Retry-After': String(Math.ceil(retryAfterMs / 1_000)) } : {};
+  }
+}
+
+/** What a limit's key was to be taken from is not text: a parameter given twice, a cookie that is an object. Express answers 400. */
+export class LimitKeyError extends SuiteError {
+  override readonly name = 'LimitKeyError';
+  readonly status = 400;
+
+  constructor(message: string) {
+    super('ERR_LIMIT_KEY', message);
+  }
+}

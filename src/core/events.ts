@@ -6,12 +6,32 @@ export interface CacheEvent {
   readonly key: string;
 }
 
+/** What a limiter decided about one client. */
+export interface LimitEvent {
+  /** Name of the limiter. */
+  readonly limiter: string;
+  /** The client, as the key says. */
+  readonly key: string;
+  /** The policies that refused; none when the client is banned or on the deny list. */
+  readonly policies: readonly string[];
+  /** Milliseconds until it may succeed; Infinity when it never will. */
+  readonly retryAfterMs: number;
+}
+
 /** One incident of one Redis connection. On Cluster each node is on its own. */
 export interface RedisIncident {
   /** `host:port` of a Cluster node, or `redis` where there is one connection. */
   readonly node: string;
   /** The error that opened the circuit; absent when it closed. */
   readonly error?: Error;
+}
+
+/** What happened to a session. The handle names it without giving access to it. */
+export interface SessionEvent {
+  /** Hash of the session's id, as `suite.sessions.list` gives it. */
+  readonly handle: string;
+  /** Whose it is, where that is known. */
+  readonly userId?: string;
 }
 
 /** Events of a suite and their arguments. */
@@ -23,6 +43,24 @@ export interface SuiteEvents {
   'cache:store': [CacheEvent];
   /** Redis failed underneath; the request was answered without it. */
   'cache:error': [{ readonly operation: string; readonly error: Error }];
+  'session:created': [SessionEvent];
+  'session:updated': [SessionEvent];
+  /** Its idle timeout began anew. */
+  'session:touched': [SessionEvent];
+  'session:destroyed': [SessionEvent];
+  /** It was found to be past its idle or absolute timeout. Redis drops most by itself, without telling. */
+  'session:expired': [SessionEvent];
+  /** A request wanted to save a session that had ended meanwhile: nothing was saved. */
+  'session:gone': [SessionEvent];
+  /** What is stored cannot be read, or was not written by this package: counts as no session. */
+  'session:corrupt': [SessionEvent];
+  /** All sessions of a user were ended, but those excepted. */
+  'session:revoked': [{ readonly userId: string; readonly count: number }];
+  'limit:refused': [LimitEvent];
+  /** In shadow mode: would have been refused. */
+  'limit:shadowed': [LimitEvent];
+  /** Was refused so often that it is banned now. */
+  'limit:banned': [LimitEvent];
   'redis:degraded': [RedisIncident];
   'redis:recovered': [RedisIncident];
 }

@@ -1,6 +1,7 @@
 import type { Request, Response } from 'express';
 import type { EntryDraft } from '../cache/entry.ts';
 import { entryKey, toTags, urlTag } from '../cache/tags.ts';
+import { hasUsedSession } from '../core/request-marks.ts';
 import type { Stamp } from '../register/mirror.ts';
 import { isAuthorizedByTheBook } from './bypass.ts';
 import type { Exchange } from './exchange.ts';
@@ -54,7 +55,7 @@ function decidePlan(
   { exchange, wishes, tracker, delayMs }: Circumstances,
 ): Plan | undefined {
   const { req, res, config, state, directives } = exchange;
-  if (wishes.isSkipped || directives.noStore) return undefined;
+  if (wishes.isSkipped || directives.noStore || hasUsedSession(req)) return undefined;
   const identity = tracker?.identity() ?? 'none';
   if (identity === 'given' || wishes.isPrivate) return undefined;
   const now = state.backend.store.register.now();

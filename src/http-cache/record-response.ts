@@ -1,5 +1,6 @@
 import type { Response } from 'express';
 import { digest } from '../core/digest.ts';
+import { hasUsedSession } from '../core/request-marks.ts';
 import { addCacheStatus } from './cache-status.ts';
 import { type Conditions, describesBody, heedsConditions, isNotModified } from './conditional.ts';
 import type { Fill, Filling, Reception } from './reception.ts';
@@ -127,9 +128,9 @@ function describe({ exchange, forward, wishes }: Fill, plan: Plan | undefined, i
 }
 
 /** Whether what was decided when the headers left is not so any more: a cookie came on the way out, or the handler has looked at who is asking since. */
-function isSpoiled({ exchange: { res, config }, tracker, wishes }: Fill, plan: Plan): boolean {
+function isSpoiled({ exchange: { req, res, config }, tracker, wishes }: Fill, plan: Plan): boolean {
   if (config.policy.setCookie === 'refuse' && res.hasHeader('set-cookie')) return true;
-  if (wishes.isSkipped || wishes.isPrivate) return true;
+  if (wishes.isSkipped || wishes.isPrivate || hasUsedSession(req)) return true;
   if (tracker === undefined) return false;
   const identity = tracker.identity();
   if (identity === 'given' || (plan.isNeutral && identity !== 'none')) return true;

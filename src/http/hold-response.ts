@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import type { Readable } from 'node:stream';
 
 /**
  * Writers are asked for patience when so much is held. Not earlier: they wait for `drain` in places of their own (compression gives it to its own stream), where it
@@ -10,13 +11,21 @@ const MAX_HELD_BYTES = 65_536;
  * Calls `before` when a response is about to begin, with its status set, and holds back everything the handler sends, headers and body, until the returned
  * promise has settled either way. `undefined` holds nothing. While it is held the response behaves as one whose headers are sent: `headersSent` says so, setting
  * headers throws, and `write` asks for patience as a full socket does.
+ *
+ * With `onFailure` a rejected promise discards what was held: the response is as if nothing had been sent yet, for another one in its place. Streams that were piped into it are unpiped.
  */
-export function holdResponse(res: ServerResponse, before: () => Promise<unknown> | undefined): void {
+export function holdResponse(
+  res: ServerResponse,
+  before: () => Promise<unknown> | undefined,
+  onFailure?: (error: unknown) => void,
+): void {
   const { writeHead, write, end, flushHeaders } = res;
   let state: 'waiting' | 'held' | 'open' = 'waiting';
   let held: (() => void)[] = [];
   let heldBytes = 0;
   let mustDrain = false;
+  const sources = new Set<Readable>();
+  if (onFailure !== undefined) res.on('pipe', (source: Readable) => sources.add(source));
 
   function begin(): void {
     state = 'open';
@@ -28,7 +37,15 @@ export function holdResponse(res: ServerResponse, before: () => Promise<unknown>
       thaw();
       release();
     };
-    wait.then(open, open);
+    const discard = (error: unknown): void => {
+      thaw();
+      held = [];
+      state = 'open';
+      for (const source of sources) source.unpipe(res);
+      res.on('error', ignore); // A handler that goes on writing writes after the end of another response.
+      onFailure?.(error);
+    };
+    wait.then(open, onFailure === undefined ? open : discard);
   }
 
   function release(): void {
@@ -71,6 +88,10 @@ export function holdResponse(res: ServerResponse, before: () => Promise<unknown>
     end: (...args: Parameters<typeof end>) => pass(() => end.apply(res, args), res),
     flushHeaders: () => pass(() => flushHeaders.call(res), undefined),
   });
+}
+
+function ignore(): void {
+  // Nobody is left to tell.
 }
 
 function sizeOf(chunk: unknown): number {

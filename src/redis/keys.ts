@@ -1,7 +1,8 @@
 import { ConfigError } from '../core/errors.ts';
-import { digest } from '../core/digest.ts';
+import { digest, keyedDigest } from '../core/digest.ts';
 
 const MAX_KEY_BYTES = 512;
+const MAX_CLIENT_BYTES = 64;
 
 /** Every Redis key and channel of one prefix. */
 export interface Keys {
@@ -17,8 +18,24 @@ export interface Keys {
   inbox(process: string): string;
   /** The invalidation register: `P:reg`. */
   readonly register: string;
+  /** What a limiter keeps of one client: `P:rl:{limiter:client}:<part>`, all of it in one slot. A client's name above 64 bytes, or any with a `secret`, is hashed. */
+  limit(limiter: string, client: string, part: string, secret?: string): string;
+  /** What is kept of a limiter itself: `P:rl:{limiter}:<part>`. */
+  limiter(limiter: string, part: string): string;
+  /** What rate-limit-redis keeps of one client: `P:rlf:{limiter:client}`. */
+  fixedWindow(limiter: string, client: string): string;
   /** Channel on which new register clocks are told: `P:news`. */
   readonly news: string;
+  /** One session, by the hash of its id: `P:sess:<handle>`. */
+  session(handle: string): string;
+  /** The sessions of a user: `P:su:{user}`. */
+  userSessions(user: string): string;
+  /** The register of users whose sessions were all ended: `P:sr`. Not that of the caches: clearing those must log nobody out. */
+  readonly sessionRegister: string;
+  /** Channel on which that register's clocks are told: `P:sr:news`. */
+  readonly sessionRegisterNews: string;
+  /** Channel on which ended sessions are told: `P:snews`. */
+  readonly sessionNews: string;
 }
 
 /**
@@ -37,7 +54,16 @@ export function createKeys(prefix: string, keyPrefix = ''): Keys {
     lease: (key, group) => `${prefix}:c:{${escapeKey(key)}}:${group}`,
     inbox: (process) => `${keyPrefix}${prefix}:w:${process}`,
     register: `${prefix}:reg`,
+    limit: (limiter, client, part, secret) =>
+      `${prefix}:rl:{${limiter}:${clientName(client, limiter, secret)}}:${part}`,
+    limiter: (limiter, part) => `${prefix}:rl:{${limiter}}:${part}`,
+    fixedWindow: (limiter, client) => `${prefix}:rlf:{${limiter}:${clientName(client, limiter)}}`,
     news: `${keyPrefix}${prefix}:news`,
+    session: (handle) => `${prefix}:sess:${handle}`,
+    userSessions: (user) => `${prefix}:su:{${escapeKey(user)}}`,
+    sessionRegister: `${prefix}:sr`,
+    sessionRegisterNews: `${keyPrefix}${prefix}:sr:news`,
+    sessionNews: `${keyPrefix}${prefix}:snews`,
   };
 }
 
@@ -49,4 +75,10 @@ function escapeKey(text: string): string {
   if (text === '') return '%';
   if (text.length * 3 > MAX_KEY_BYTES && Buffer.byteLength(text) > MAX_KEY_BYTES) return `%${digest(text)}`;
   return /[%{}]/.test(text) ? text.replace(/[%{}]/g, encodeURIComponent) : text;
+}
+
+/** A client as part of a key. Hashes begin with `%-`, as no escaped text does. */
+export function clientName(client: string, limiter: string, secret?: string): string {
+  const isLong = client.length * 3 > MAX_CLIENT_BYTES && Buffer.byteLength(client) > MAX_CLIENT_BYTES;
+  return isLong || secret !== undefined ? `%-${keyedDigest(client, secret ?? limiter)}` : escapeKey(client);
 }

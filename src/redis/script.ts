@@ -2,8 +2,10 @@ import { createHash } from 'node:crypto';
 import type { RedisClient } from './client.ts';
 
 /** What a script takes, by name. In its Lua every name is a local variable holding the key or the argument (a string). */
-interface ScriptDefinition<Key extends string, Argument extends string> {
+interface ScriptDefinition<Key extends string, Argument extends string, KeyList extends string> {
   readonly keys: readonly Key[];
+  /** Name of the Lua table that holds any number of further keys. */
+  readonly keyList?: KeyList;
   readonly args: readonly Argument[];
   /** Name of the Lua table that holds any number of further arguments. */
   readonly rest?: string;
@@ -11,45 +13,47 @@ interface ScriptDefinition<Key extends string, Argument extends string> {
 }
 
 /** A script that can be run on any client. Its reply is whatever the Lua returns. */
-export type Script<Key extends string, Argument extends string> = (
+export type Script<Key extends string, Argument extends string, KeyList extends string = never> = (
   client: RedisClient,
-  keys: Readonly<Record<Key, string>>,
+  keys: Readonly<Record<Key, string>> & Readonly<Record<KeyList, readonly string[]>>,
   args: Readonly<Record<Argument, string | number>>,
-  rest?: readonly string[],
+  rest?: readonly (string | number)[],
 ) => Promise<unknown>;
 
 /**
  * Declares a Lua script. It is sent as EVALSHA, and as EVAL only when the server does not know it (NOSCRIPT): repeating it on any other error
  * could do its work twice.
  */
-export function defineScript<Key extends string, Argument extends string>(
-  definition: ScriptDefinition<Key, Argument>,
-): Script<Key, Argument> {
+export function defineScript<Key extends string, Argument extends string, KeyList extends string = never>(
+  definition: ScriptDefinition<Key, Argument, KeyList>,
+): Script<Key, Argument, KeyList> {
   const source = preamble(definition) + definition.lua;
   const sha = createHash('sha1').update(source).digest('hex');
+  const { keyList } = definition;
   return async (client, keys, args, rest = []) => {
-    const values = [
-      ...definition.keys.map((name) => keys[name]),
-      ...definition.args.map((name) => args[name]),
-      ...rest,
-    ];
+    const further: readonly string[] = keyList === undefined ? [] : keys[keyList];
+    const names = [...definition.keys.map((name): string => keys[name]), ...further];
+    const values = [...names, ...definition.args.map((name) => args[name]), ...rest];
     try {
-      return await client.evalsha(sha, definition.keys.length, ...values);
+      return await client.evalsha(sha, names.length, ...values);
     } catch (error) {
       if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error;
-      return client.eval(source, definition.keys.length, ...values);
+      return client.eval(source, names.length, ...values);
     }
   };
 }
 
-function preamble({ keys, args, rest }: ScriptDefinition<string, string>): string {
+function preamble({ keys, keyList, args, rest }: ScriptDefinition<string, string, string>): string {
   const lines = [
     ...keys.map((name, i) => `local ${name} = KEYS[${i + 1}]`),
     ...args.map((name, i) => `local ${name} = ARGV[${i + 1}]`),
   ];
-  if (rest !== undefined) {
-    // A loop, not unpack(): Lua's stack ends at about 8,000 values.
-    lines.push(`local ${rest} = {}`, `for i = ${args.length + 1}, #ARGV do ${rest}[i - ${args.length}] = ARGV[i] end`);
-  }
+  // Loops, not unpack(): Lua's stack ends at about 8,000 values.
+  if (keyList !== undefined) lines.push(tableOf(keyList, 'KEYS', keys.length));
+  if (rest !== undefined) lines.push(tableOf(rest, 'ARGV', args.length));
   return `${lines.join('\n')}\n`;
+}
+
+function tableOf(name: string, source: string, from: number): string {
+  return `local ${name} = {}\nfor i = ${from + 1}, #${source} do ${name}[i - ${from}] = ${source}[i] end`;
 }

@@ -6,6 +6,8 @@ export interface Dependencies {
   /** Its key as the user spelled it, after its kind: `d:user:7`. */
   readonly key: string;
   readonly tags: readonly string[];
+  /** Whose session it is, in the text of a record. */
+  readonly user?: string;
 }
 
 /** Purges of one mode and the clock of the latest of each. */
@@ -35,6 +37,7 @@ export function createLedger(): Ledger {
     prefix: new Map(),
     pattern: new Map(),
     everything: new Map(),
+    user: new Map(),
   };
   const kinds = Object.keys(clocks) as PurgeKind[];
   let newest = 0;
@@ -58,11 +61,12 @@ export function createLedger(): Ledger {
       newest = Math.max(newest, clock);
       if (kind === 'prefix' && known === undefined) prefixLengths = lengthsOf(map);
     },
-    hits({ key, tags }, clock) {
+    hits({ key, tags, user }, clock) {
       if (newest <= clock) return false;
       const isNewer = (at: number | undefined): boolean => at !== undefined && at > clock;
       return (
         isNewer(clocks.everything.get('')) ||
+        (user !== undefined && isNewer(clocks.user.get(user))) ||
         isNewer(clocks.key.get(toRecordText(key))) ||
         tags.some((tag) => isNewer(clocks.tag.get(tag))) ||
         prefixLengths.some((length) => isNewer(clocks.prefix.get(key.slice(0, length)))) ||

@@ -3,8 +3,8 @@ import { digest } from '../core/digest.ts';
 /** `hard`: what it hits is never served again. `soft`: it may be served as stale while it is being replaced. */
 export type PurgeMode = 'hard' | 'soft';
 
-/** What one record of the register invalidates. The value of `key` and `prefix` begins with the entry's kind: `d:user:7`, `h:GET:/users`. */
-export type PurgeKind = 'tag' | 'allTags' | 'key' | 'prefix' | 'pattern' | 'everything';
+/** What one record of the register invalidates; `user`: the sessions of a user. The value of `key` and `prefix` begins with the entry's kind: `d:user:7`, `h:GET:/users`. */
+export type PurgeKind = 'tag' | 'allTags' | 'key' | 'prefix' | 'pattern' | 'everything' | 'user';
 
 /** One invalidation, as it is kept in the register. */
 export interface Purge {
@@ -14,7 +14,7 @@ export interface Purge {
   readonly value: string;
 }
 
-const LETTERS = { tag: 't', allTags: '&', key: 'k', prefix: '^', pattern: '*', everything: 'a' } as const;
+const LETTERS = { tag: 't', allTags: '&', key: 'k', prefix: '^', pattern: '*', everything: 'a', user: 'u' } as const;
 const KINDS = new Map<string, PurgeKind>(Object.entries(LETTERS).map(([kind, letter]) => [letter, kind as PurgeKind]));
 const MAX_TEXT_LENGTH = 256;
 

@@ -17,11 +17,13 @@ const RETRY_INTERVAL_MS = 250;
 
 export interface RedisRegisterOptions {
   readonly connection: Connection;
-  readonly keys: Keys;
+  readonly keys: Pick<Keys, 'register' | 'news'>;
   /** 0: every read asks. Above: at most one question per so many milliseconds, and no process is behind by more. */
   readonly maxStalenessMs: number;
   /** Records kept at most. Default: {@link MAX_RECORDS}. */
   readonly maxRecords?: number;
+  /** How long records are kept. Default: {@link RETENTION_MS}. */
+  readonly retentionMs?: number;
 }
 
 /** The register in Redis, with this process' mirror of it. */
@@ -30,6 +32,7 @@ export function createRedisRegister({
   keys,
   maxStalenessMs,
   maxRecords = MAX_RECORDS,
+  retentionMs = RETENTION_MS,
 }: RedisRegisterOptions): Register {
   const { client, guard } = connection;
   const clock = createServerClock();
@@ -54,7 +57,7 @@ export function createRedisRegister({
       newGeneration: randomInt(1, 2 ** 47),
       minClock,
       raiseFloorTo,
-      retentionUs: RETENTION_MS * 1_000,
+      retentionUs: retentionMs * 1_000,
       cap: maxRecords,
     };
     const reply = toBumpReply(await bumpRegister(client, { register: keys.register }, args, members));

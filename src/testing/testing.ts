@@ -7,3 +7,5 @@ export type { Register } from '../register/register.ts';
 export type { CacheStoreAdapter } from './cache-store-adapter.ts';
 export { cacheStoreContract } from './cache-store-contract.ts';
 export type { TestRunner } from './test-runner.ts';
+export type { SessionStoreAdapter } from './session-store-adapter.ts';
+export { sessionStoreContract } from './session-store-contract.ts';

@@ -1,13 +1,14 @@
 import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
 import { matchesGlob } from '../../src/core/glob.ts';
+import type { Dependencies } from '../../src/register/ledger.ts';
 import { createMirror, type Verdict } from '../../src/register/mirror.ts';
 import { fromMember, type Purge, toMember, toRecordText } from '../../src/register/records.ts';
 
 const purges: fc.Arbitrary<Purge> = fc
   .record({
     mode: fc.constantFrom('hard', 'soft'),
-    kind: fc.constantFrom('tag', 'allTags', 'key', 'prefix', 'pattern', 'everything'),
+    kind: fc.constantFrom('tag', 'allTags', 'key', 'prefix', 'pattern', 'everything', 'user'),
     value: fc.constantFrom('a', 'b', 'd:a', 'd:', 'a*', '["a","b"]'),
   })
   .map((purge) => sensible(purge as Purge));
@@ -22,11 +23,14 @@ const noted = fc.array(fc.tuple(purges, fc.integer({ min: 1, max: 30 })), { maxL
 const entries = fc.record({
   key: fc.constantFrom('d:a', 'd:b', 'h:a', 'd:'),
   tags: fc.subarray(['a', 'b', 'c']),
+  user: fc.constantFrom('a', 'b', 'c'),
   clock: fc.integer({ min: 0, max: 30 }),
 });
 
-function isHit({ kind, value }: Purge, { key, tags }: { key: string; tags: readonly string[] }): boolean {
+function isHit({ kind, value }: Purge, { key, tags, user }: Dependencies): boolean {
   switch (kind) {
+    case 'user':
+      return user === value;
     case 'tag':
       return tags.includes(value);
     case 'allTags':

@@ -1,0 +1,99 @@
+import type { Policy, Rules, View } from './policy.ts';
+
+/** Admissions that are counted together, until the last of them has left the window. */
+interface Entry {
+  readonly atUs: number;
+  /** What had been admitted since the beginning of the log, these included. */
+  readonly total: number;
+}
+
+/** What a client was admitted, oldest first. */
+export interface AdmissionLog {
+  readonly bornAtUs: number;
+  readonly entries: readonly Entry[];
+}
+
+/**
+ * A log of admissions with cumulative costs. In no window of the given length is more admitted than the limit: an entry counts until its last admission has left
+ * the window. What sharing entries costs is at most one part in `precision` of the rate.
+ */
+export const slidingWindow: Rules<AdmissionLog> = {
+  newestOf: ({ entries }) => entries.at(-1)?.atUs ?? 0,
+  look(log, { limit, windowUs, cost }, nowUs): View {
+    const entries = log?.entries ?? [];
+    const dead = countDead(entries, nowUs - windowUs);
+    const last = entries.at(-1);
+    const total = last?.total ?? 0;
+    const used = total - totalOf(entries, dead);
+    const fits = used + cost <= limit;
+    return {
+      fits,
+      remaining: Math.max(0, limit - used),
+      retryAtUs: fits ? 0 : cost > limit ? -1 : roomAt(entries, dead, total + cost - limit) + windowUs,
+      resetAtUs: used > 0 && last !== undefined ? last.atUs + windowUs : 0,
+    };
+  },
+  take(log, { windowUs, cost, detail }, { atUs }) {
+    const entries = log?.entries ?? [];
+    const bornAtUs = log?.bornAtUs ?? atUs;
+    if (cost === 0) return { bornAtUs, entries };
+    const dead = countDead(entries, atUs - windowUs);
+    const last = entries.at(-1);
+    const total = (last?.total ?? 0) + cost;
+    const isShared = last !== undefined && dead < entries.length && sharesEntry(last.atUs, atUs, detail);
+    const kept = isShared ? entries.slice(0, -1) : [...entries];
+    kept.push({ atUs, total });
+    if (dead * 2 <= kept.length) return { bornAtUs, entries: kept };
+    const before = totalOf(entries, dead);
+    return { bornAtUs, entries: kept.slice(dead).map((entry) => ({ atUs: entry.atUs, total: entry.total - before })) };
+  },
+  refund(log, { cost }, { atUs }) {
+    const from = countDead(log.entries, atUs - 1);
+    const entry = log.entries[from];
+    if (entry === undefined || atUs < log.bornAtUs) return log;
+    const back = Math.min(cost, entry.total - totalOf(log.entries, from));
+    const entries = log.entries.map((each, i) => (i < from ? each : { atUs: each.atUs, total: each.total - back }));
+    return { bornAtUs: log.bornAtUs, entries };
+  },
+  expiresAt: ({ entries }, { windowUs }) => (entries.at(-1)?.atUs ?? 0) + windowUs,
+};
+
+/** How many entries, from the oldest on, are not younger than `cutoffUs`. */
+function countDead(entries: readonly Entry[], cutoffUs: number): number {
+  return firstIndex(entries, ({ atUs }) => atUs > cutoffUs);
+}
+
+/** When the entry goes whose end leaves room. */
+function roomAt(entries: readonly Entry[], dead: number, total: number): number {
+  const i = Math.max(
+    dead,
+    firstIndex(entries, (entry) => entry.total >= total),
+  );
+  return entries[i]?.atUs ?? 0;
+}
+
+function firstIndex(entries: readonly Entry[], isIt: (entry: Entry) => boolean): number {
+  let low = 0;
+  let high = entries.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    const entry = entries[middle];
+    if (entry !== undefined && isIt(entry)) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
+
+function totalOf(entries: readonly Entry[], count: number): number {
+  return count === 0 ? 0 : (entries[count - 1]?.total ?? 0);
+}
+
+/** Merging is a rule for writing only, so the precision may change at any time. */
+function sharesEntry(lastUs: number, nowUs: number, grainUs: number): boolean {
+  return lastUs === nowUs || (grainUs > 0 && Math.floor(lastUs / grainUs) === Math.floor(nowUs / grainUs));
+}
+
+/** Microseconds that share an entry. Few admissions need no sharing: their log is exact at the same size. */
+export function grainOf({ limit, windowUs }: Pick<Policy, 'limit' | 'windowUs'>, precision: number): number {
+  return limit <= precision ? 0 : Math.ceil(windowUs / precision);
+}

@@ -1,0 +1,59 @@
+import type { Decider, Outcome } from './decider.ts';
+import { holdLeases } from './leases.ts';
+import { type LimitReason, type LimitResult, type Standing, toStanding } from './limit-result.ts';
+import { isCounted } from './store.ts';
+
+/** When nothing is known: the next try may find Redis again. */
+const RETRY_UNKNOWN_MS = 1_000;
+
+/** What the caller is told of a decision. `onRefund` hears of a refund before it is made. */
+export function toResult(outcome: Outcome, isShadow: boolean, decider: Decider, onRefund: () => void): LimitResult {
+  const { call, decision, store } = outcome;
+  const isAdmitted = decision.status === 'admitted';
+  const result: LimitResult = {
+    ...standingOf(outcome),
+    allowed: isAdmitted || isShadow,
+    reason: reasonOf(outcome),
+    refund: nothing,
+  };
+  if (call.mode !== 'take' || !isAdmitted || store === undefined) return result;
+  const leases = holdLeases(store, call);
+  let isGivenBack = false;
+  return {
+    ...result,
+    async refund() {
+      if (isGivenBack) return;
+      isGivenBack = true;
+      leases?.stop();
+      onRefund();
+      await decider.takeBack(outcome);
+    },
+    ...(leases !== undefined && { release: leases.release }),
+  };
+}
+
+/** What the caller is told of a client on a list. */
+export function listedResult(list: 'allow' | 'deny', isShadow: boolean): LimitResult {
+  const retryAfterMs = list === 'deny' ? Infinity : 0;
+  const allowed = list === 'allow' || isShadow;
+  return { ...unknownStanding(retryAfterMs), allowed, reason: `${list}-list`, refund: nothing };
+}
+
+function standingOf({ call, decision, store }: Outcome): Standing {
+  if (decision.views.length > 0)
+    return toStanding(decision, call.policies, store !== undefined && isCounted(call, decision));
+  return unknownStanding(decision.status === 'admitted' ? 0 : RETRY_UNKNOWN_MS);
+}
+
+function unknownStanding(retryAfterMs: number): Standing {
+  return { limit: 0, remaining: 0, resetAt: new Date(), retryAfterMs, policy: '', policies: [] };
+}
+
+function reasonOf({ decision: { status, views } }: Outcome): LimitReason {
+  if (views.length === 0) return 'redis-error';
+  return status === 'admitted' ? 'within-limit' : status === 'banned' ? 'banned' : 'limit';
+}
+
+async function nothing(): Promise<void> {
+  // Nothing was used.
+}

@@ -1,0 +1,198 @@
+import type { SessionData } from 'express-session';
+import { SessionConflictError, SessionTooLargeError, SessionUnavailableError } from '../core/errors.ts';
+import type { EventBus } from '../core/events.ts';
+import { toRecordText } from '../register/records.ts';
+import type { Register } from '../register/register.ts';
+import { type SessionConfig, touchIntervalOf } from './options.ts';
+import type { SessionRecord, SessionRecords, SessionRef } from './records.ts';
+import { compare, fromFields, idleOf, type SessionLogin, toFields } from './session-data.ts';
+import type { UserIndex } from './user-index.ts';
+
+/** What the parts of one place's sessions work with. */
+export interface EngineParts {
+  readonly config: SessionConfig;
+  readonly records: SessionRecords;
+  readonly index: UserIndex;
+  /** Of users whose sessions were all ended. */
+  readonly register: Register;
+  readonly events: EventBus;
+}
+
+/** A session as somebody has read or written it. */
+export interface LoadedSession {
+  readonly ref: SessionRef;
+  readonly record: SessionRecord;
+}
+
+/** A session and what is known of it. */
+interface FoundSession extends LoadedSession {
+  readonly data: SessionData;
+}
+
+/** Reads and writes sessions under the rules of the configuration. Everything throws a RedisError when Redis did not confirm it. */
+export interface SessionEngine extends EngineParts {
+  load(ref: SessionRef): Promise<FoundSession | undefined>;
+  /**
+   * Saves what changed since `base`, or a new session. Resolves with what a later save has to compare with; `undefined` when the session has ended meanwhile.
+   *
+   * @throws {SessionConflictError} With `onConflict: 'reject'`.
+   * @throws {SessionTooLargeError} When it exceeds `maxBytes`.
+   */
+  save(ref: SessionRef, session: object, base: LoadedSession | undefined): Promise<LoadedSession | undefined>;
+  /** Begins the idle timeout anew when it is time for that. */
+  touch(base: LoadedSession, session: object): Promise<LoadedSession | undefined>;
+  isTouchDue(base: LoadedSession, session: object): boolean;
+  /** Ends a session. Resolves false when there was none. */
+  end(ref: SessionRef): Promise<boolean>;
+  /** Until when the index of its user is to hold a session that is used now. */
+  indexUntil(session: object, createdAt: number): number;
+  /** Calls back when a session was ended in this process. */
+  onEnd(callback: (handle: string) => void): void;
+}
+
+/** Clocks of hosts may differ from Redis' by so much before a session counts as expired that Redis still has. */
+const CLOCK_SKEW_MS = 60_000;
+
+export function createEngine(parts: EngineParts): SessionEngine {
+  const { config, records, index, register, events } = parts;
+  const enders: ((handle: string) => void)[] = [];
+
+  const idle = (session: object): number => idleOf(session, config.idleMs, records.now());
+  const interval = (session: object): number => touchIntervalOf(config, idle(session));
+
+  async function load(ref: SessionRef): Promise<FoundSession | undefined> {
+    const reading = records.read(ref);
+    // After the read was sent: an answer from before it proves nothing. It never rejects.
+    const verified = config.revocation === 'strict' ? register.refresh() : true;
+    const record = await reading;
+    if (verified !== true && !(await verified))
+      throw new SessionUnavailableError('It is not known who was logged out.');
+    if (record === undefined) return undefined;
+    const data = record === 'corrupt' ? undefined : fromFields(record.fields, record.touchedAt);
+    if (record === 'corrupt' || data === undefined) {
+      events.tell('session:corrupt', { handle: ref.handle });
+      return undefined;
+    }
+    if (isExpired(record, data)) {
+      events.tell('session:expired', eventOf(ref, data));
+      return undefined;
+    }
+    return isRevoked(data.suiteLogin) ? undefined : { ref, record, data };
+  }
+
+  function isExpired({ createdAt, touchedAt }: SessionRecord, data: SessionData): boolean {
+    const now = records.now() - CLOCK_SKEW_MS;
+    return now > createdAt + config.absoluteMs || (touchedAt > 0 && now > touchedAt + idle(data));
+  }
+
+  function isRevoked(login: SessionLogin | undefined): boolean {
+    if (login === undefined || config.revocation !== 'strict') return false;
+    const user = toRecordText(login.userId);
+    return register.judge(login, () => ({ key: '', tags: [], user })) === 'dead';
+  }
+
+  async function save(
+    ref: SessionRef,
+    session: object,
+    base: LoadedSession | undefined,
+  ): Promise<LoadedSession | undefined> {
+    const fields = toFields(session);
+    const { changed, removed } = compare(base?.record.fields ?? NO_FIELDS, fields);
+    if (base !== undefined && changed.length + removed.length === 0) return touch(base, session);
+    const bytes = sizeOf(fields);
+    if (bytes > config.maxBytes) throw new SessionTooLargeError(bytes, config.maxBytes);
+    const indexedUntil = await keepIndexed(session, base?.record);
+    const outcome = await records.write(ref, {
+      base: base?.record,
+      fields,
+      changed,
+      removed,
+      idleMs: idle(session),
+      indexedUntil,
+    });
+    if (outcome === 'gone') {
+      events.tell('session:gone', eventOf(ref, session));
+      return undefined;
+    }
+    if ('conflict' in outcome) throw new SessionConflictError(outcome.conflict);
+    events.tell(base === undefined ? 'session:created' : 'session:updated', eventOf(ref, session));
+    return { ref, record: outcome };
+  }
+
+  function isTouchDue({ record }: LoadedSession, session: object): boolean {
+    return records.now() - record.touchedAt >= interval(session);
+  }
+
+  async function touch(base: LoadedSession, session: object): Promise<LoadedSession | undefined> {
+    if (!isTouchDue(base, session)) return base;
+    const { ref, record } = base;
+    const indexedUntil = await keepIndexed(session, record);
+    const everyMs = Math.floor(interval(session));
+    const outcome = await records.touch(ref, { idleMs: idle(session), everyMs, indexedUntil });
+    if (outcome === 'gone') {
+      events.tell('session:gone', eventOf(ref, session));
+      return undefined;
+    }
+    if (outcome === 'touched') events.tell('session:touched', eventOf(ref, session));
+    return { ref, record: { ...record, touchedAt: records.now(), indexedUntil } };
+  }
+
+  /** The index must hold a session for longer than it lives: its end there is moved in time, which takes a command of its own once in half an idle timeout. */
+  async function keepIndexed(session: object, record: SessionRecord | undefined): Promise<number> {
+    const login = loginOf(session);
+    if (login === undefined) return 0;
+    const createdAt = record?.createdAt ?? records.now();
+    const untilMs = indexUntil(session, createdAt);
+    const known = record?.indexedUntil ?? untilMs; // A new one was entered just now.
+    if (untilMs - known < idle(session) / 2) return known;
+    await index.enter(login.userId, { entry: login.entry, session: '', untilMs });
+    return untilMs;
+  }
+
+  function indexUntil(session: object, createdAt: number): number {
+    return Math.min(records.now() + 2 * idle(session) + CLOCK_SKEW_MS, createdAt + config.absoluteMs + CLOCK_SKEW_MS);
+  }
+
+  return {
+    ...parts,
+    load,
+    save,
+    touch,
+    isTouchDue,
+    indexUntil,
+    onEnd: (callback) => enders.push(callback),
+    async end(ref) {
+      const former = await records.remove(ref);
+      if (former === undefined) return false;
+      const data = former === 'corrupt' ? undefined : fromFields(former.fields, 0);
+      const login = data?.suiteLogin;
+      if (login !== undefined) index.leave(login.userId, [login.entry]).catch(ignore); // It may hold what has ended.
+      events.tell('session:destroyed', eventOf(ref, data ?? {}));
+      for (const tell of enders) tell(ref.handle);
+      return true;
+    },
+  };
+}
+
+const NO_FIELDS = new Map<string, string>();
+
+/** Who is logged in, as far as it has the form that `login` gives it. */
+export function loginOf(session: object): SessionLogin | undefined {
+  const { suiteLogin } = session as Partial<SessionData>;
+  return typeof suiteLogin?.userId === 'string' && typeof suiteLogin.entry === 'string' ? suiteLogin : undefined;
+}
+
+function eventOf({ handle }: SessionRef, session: object): { handle: string; userId?: string } {
+  const userId = loginOf(session)?.userId;
+  return userId === undefined ? { handle } : { handle, userId };
+}
+
+function sizeOf(fields: ReadonlyMap<string, string>): number {
+  let bytes = 0;
+  for (const [name, text] of fields) bytes += Buffer.byteLength(name) + Buffer.byteLength(text);
+  return bytes;
+}
+
+function ignore(): void {
+  // The guard has told of it.
+}

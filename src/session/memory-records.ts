@@ -1,0 +1,78 @@
+import { LRUCache } from 'lru-cache';
+import type { RecordSettings, SessionRecord, SessionRecords, SessionWrite, WriteOutcome } from './records.ts';
+
+/** What the table itself takes for one session, roughly. */
+const OVERHEAD_BYTES = 400;
+
+/** Sessions in this process, bounded in bytes: the least recently used go first, and their users have to log in again. */
+export function createMemoryRecords(maxBytes: number, { absoluteMs, onConflict }: RecordSettings): SessionRecords {
+  const records = new LRUCache<string, SessionRecord>({
+    maxSize: maxBytes,
+    sizeCalculation: ({ fields }) =>
+      [...fields].reduce((sum, [name, text]) => sum + name.length + text.length, OVERHEAD_BYTES),
+    ttlAutopurge: false,
+    ttl: 1, // Each is given its own.
+  });
+
+  function keep(handle: string, write: SessionWrite, current: SessionRecord | undefined): WriteOutcome {
+    const now = Date.now();
+    const createdAt = current?.createdAt ?? now;
+    const ttl = Math.ceil(Math.min(write.idleMs, createdAt + absoluteMs - now));
+    const fields = new Map(current?.fields);
+    if (write.base === undefined) for (const [name, text] of write.fields) fields.set(name, text);
+    for (const name of write.removed) fields.delete(name);
+    for (const name of write.changed) fields.set(name, write.fields.get(name) ?? 'null');
+    const record = {
+      fields,
+      createdAt,
+      touchedAt: now,
+      indexedUntil: write.indexedUntil,
+      stored: fields,
+      mustRewrite: false,
+    };
+    if (ttl < 1) {
+      records.delete(handle);
+      return 'gone';
+    }
+    records.set(handle, record, { ttl });
+    return { ...record, fields: write.fields };
+  }
+
+  return {
+    now: Date.now,
+    async read({ handle }) {
+      return records.get(handle);
+    },
+    async write({ handle }, write) {
+      if (write.base === undefined) return keep(handle, write, undefined);
+      const current = records.get(handle);
+      if (current === undefined) return 'gone';
+      const { base } = write;
+      const conflict = [...write.changed, ...write.removed].find(
+        (name) => onConflict === 'reject' && current.fields.get(name) !== base.fields.get(name),
+      );
+      return conflict === undefined ? keep(handle, write, current) : { conflict };
+    },
+    async touch({ handle }, { idleMs, everyMs, indexedUntil }) {
+      const current = records.get(handle);
+      const now = Date.now();
+      if (current === undefined) return 'gone';
+      if (now - current.touchedAt < everyMs) return 'recent';
+      const ttl = Math.ceil(Math.min(idleMs, current.createdAt + absoluteMs - now));
+      if (ttl < 1) records.delete(handle);
+      else records.set(handle, { ...current, touchedAt: now, indexedUntil }, { ttl });
+      return ttl < 1 ? 'gone' : 'touched';
+    },
+    async remove({ handle }) {
+      const former = records.get(handle);
+      records.delete(handle);
+      return former;
+    },
+    async exists({ handle }) {
+      return records.has(handle);
+    },
+    async *scan() {
+      yield [...records.keys()].filter((handle) => records.has(handle)).map((handle) => ({ handle }));
+    },
+  };
+}

@@ -1,0 +1,88 @@
+import { isDeepStrictEqual } from 'node:util';
+import { ConfigError } from '../core/errors.ts';
+import { createMemoryRegister } from '../register/memory-register.ts';
+import type { Place } from '../register/place.ts';
+import { createRedisRegister } from '../register/redis-register.ts';
+import { type SessionCookie, toSessionCookie } from './cookie.ts';
+import { createEngine, type SessionEngine } from './engine.ts';
+import { createHashRecords } from './hash-records.ts';
+import { createJsonRecords } from './json-records.ts';
+import { createMemoryRecords } from './memory-records.ts';
+import { createMigratingRecords } from './migrating-records.ts';
+import { type SessionConfig, type SessionOptions, toSessionConfig } from './options.ts';
+import type { SessionRecords } from './records.ts';
+import { createMemoryUserIndex, createRedisUserIndex } from './user-index.ts';
+import { createSessionWatch, type SessionWatch } from './watch.ts';
+
+/** The sessions of one place: what middleware, stores and managers on it share. */
+export interface SessionState {
+  readonly place: Place;
+  readonly options: SessionOptions;
+  readonly engine: SessionEngine;
+  readonly watch: SessionWatch;
+  /** @throws {ConfigError} When there is no secret. */
+  cookie(): SessionCookie;
+}
+
+const states = new WeakMap<Place, SessionState>();
+
+/** The longest a revocation is remembered where no absolute timeout bounds how long it matters. */
+const REVOCATION_MS = 400 * 86_400_000;
+
+/**
+ * The sessions of a place. Who comes first configures them; whoever comes later may repeat that, or give nothing.
+ *
+ * @throws {ConfigError} When an option is wrong, or is not what was given before.
+ */
+export function sessionsOf(place: Place, options: SessionOptions, factory: string): SessionState {
+  const existing = states.get(place);
+  if (existing !== undefined) {
+    checkSame(existing.options, options, factory);
+    return existing;
+  }
+  const state = open(place, options, factory);
+  states.set(place, state);
+  return state;
+}
+
+function checkSame(existing: SessionOptions, given: SessionOptions, factory: string): void {
+  toSessionConfig(given, factory);
+  for (const [name, value] of Object.entries(given)) {
+    if (value === undefined || isDeepStrictEqual(value, existing[name as keyof SessionOptions])) continue;
+    throw new ConfigError(
+      `${factory}: sessions here are already configured without ${name}, or with another one. There is one configuration: give it in one place only.`,
+    );
+  }
+}
+
+function open(place: Place, options: SessionOptions, factory: string): SessionState {
+  const config = toSessionConfig(options, factory);
+  const { connection, keys, events, memoryBytes } = place;
+  const engine = createEngine({
+    config,
+    events,
+    records: connection === undefined ? createMemoryRecords(memoryBytes, config) : recordsOn(place, config),
+    index: connection === undefined ? createMemoryUserIndex() : createRedisUserIndex(connection, keys),
+    register:
+      connection === undefined
+        ? createMemoryRegister()
+        : createRedisRegister({
+            connection,
+            keys: { register: keys.sessionRegister, news: keys.sessionRegisterNews },
+            maxStalenessMs: 0,
+            retentionMs: Math.min(config.absoluteMs, REVOCATION_MS),
+          }),
+  });
+  const watch = createSessionWatch(engine, connection, keys);
+  place.onClose(watch.close);
+  let cookie: SessionCookie | undefined;
+  return { place, options, engine, watch, cookie: () => (cookie ??= toSessionCookie(options)) };
+}
+
+function recordsOn({ connection, keys }: Place, config: SessionConfig): SessionRecords {
+  if (connection === undefined) throw new TypeError('unreachable: records in Redis need a connection');
+  const hash = createHashRecords({ connection, keys, ...config });
+  if (!config.migrate) return hash;
+  const json = createJsonRecords({ connection, prefix: config.connectRedisPrefix, ...config });
+  return createMigratingRecords({ hash, json, ...config });
+}

@@ -1,0 +1,229 @@
+import { RedisStore } from 'connect-redis';
+import type { Request } from 'express';
+import type { Session, SessionData } from 'express-session';
+import type { LoadedSession, SessionEngine } from './engine.ts';
+import { refOf } from './handle.ts';
+import type { SessionRef } from './records.ts';
+import { fromFields } from './session-data.ts';
+
+type Callback<T = void> = (error?: unknown, value?: T) => unknown;
+
+/** Sessions read at a time by `all` and ended at a time by `clear`. */
+const BATCH = 100;
+
+/**
+ * A store for express-session, in place of connect-redis' RedisStore: what has ended does not come back, and of two requests that change different properties neither loses.
+ * Methods take a callback or return a promise.
+ */
+export class RedisSessionStore extends RedisStore {
+  readonly #engine: SessionEngine;
+  /** What a session object was read or written as, to tell what was changed. */
+  readonly #bases = new WeakMap<object, LoadedSession>();
+  /** Sessions of requests that Redis could not be asked for. They are never saved. */
+  readonly #detached = new WeakMap<object, unknown>();
+  readonly #blank = new WeakSet<object>();
+
+  constructor(engine: SessionEngine, prefix: string) {
+    // The base class does no I/O here that is overridden below, and never gets to see the connection.
+    super({ client: {}, prefix, ttl: Math.ceil(engine.config.idleMs / 1_000) });
+    this.#engine = engine;
+  }
+
+  /** Finds a session; `null` when there is none. */
+  override get(id: string, callback?: Callback<SessionData | null>): Promise<SessionData | null> {
+    return answer(this.#load(id), callback);
+  }
+
+  async #load(id: string): Promise<SessionData | null> {
+    const found = await this.#engine.load(refOf(id));
+    if (found === undefined) return null;
+    this.#bases.set(found.data, found);
+    return found.data;
+  }
+
+  /** Saves a session: what changed, when it comes from this store; whole, when it does not. One that has ended meanwhile stays ended. */
+  override set(id: string, session: SessionData, callback?: Callback): Promise<void> {
+    return answer(this.#save(id, session), callback);
+  }
+
+  async #save(id: string, session: SessionData): Promise<void> {
+    this.#checkAttached(session);
+    const base = this.#bases.get(session);
+    const saved = await this.#engine.save(refOf(id), session, base?.ref.id === id ? base : undefined);
+    if (saved !== undefined) this.#bases.set(session, saved);
+  }
+
+  /** Begins a session's idle timeout anew, when it is time for that, without keeping anybody waiting. */
+  override touch(id: string, session: SessionData, callback?: Callback): Promise<void> {
+    const base = this.#bases.get(session);
+    if (base !== undefined && !this.#engine.isTouchDue(base, session)) return answer(DONE, callback);
+    return answer(this.#touch(id, session, base), callback);
+  }
+
+  async #touch(id: string, session: SessionData, base: LoadedSession | undefined): Promise<void> {
+    const known = base ?? (await this.#engine.load(refOf(id)));
+    if (known === undefined) return;
+    const touched = await this.#engine.touch(known, session);
+    if (touched !== undefined) this.#bases.set(session, touched);
+  }
+
+  /** Ends a session. */
+  override destroy(id: string, callback?: Callback): Promise<void> {
+    return answer(
+      this.#engine.end(refOf(id)).then(() => undefined),
+      callback,
+    );
+  }
+
+  /** Ends every session there is. */
+  override clear(callback?: Callback): Promise<void> {
+    return answer(this.#clear(), callback);
+  }
+
+  async #clear(): Promise<void> {
+    for await (const refs of this.#batches()) await Promise.all(refs.map((ref) => this.#engine.end(ref)));
+  }
+
+  /** How many sessions there are. */
+  override length(callback?: Callback<number>): Promise<number> {
+    return answer(
+      this.#handles().then((refs) => refs.size),
+      callback,
+    );
+  }
+
+  /** Names all sessions: by handle, since ids are not kept; by id in the connect-redis format. */
+  override ids(callback?: Callback<string[]>): Promise<string[]> {
+    return answer(
+      this.#handles().then((refs) => [...refs.values()].map(nameOf)),
+      callback,
+    );
+  }
+
+  /** All sessions, each with its name as `id`. They are all in memory at once: for small numbers, and tools. */
+  override all(callback?: Callback<(SessionData & { id: string })[]>): Promise<(SessionData & { id: string })[]> {
+    return answer(this.#all(), callback);
+  }
+
+  async #all(): Promise<(SessionData & { id: string })[]> {
+    const found: (SessionData & { id: string })[] = [];
+    const seen = new Set<string>();
+    for await (const refs of this.#batches()) {
+      const records = await Promise.all(refs.map(async (ref) => [ref, await this.#engine.records.read(ref)] as const));
+      for (const [ref, record] of records) {
+        if (record === undefined || record === 'corrupt' || seen.has(ref.handle)) continue;
+        seen.add(ref.handle);
+        const data = fromFields(record.fields, record.touchedAt);
+        if (data !== undefined) found.push({ ...data, id: nameOf(ref) });
+      }
+    }
+    return found;
+  }
+
+  async *#batches(): AsyncGenerator<readonly SessionRef[]> {
+    for await (const refs of this.#engine.records.scan()) {
+      for (let from = 0; from < refs.length; from += BATCH) yield refs.slice(from, from + BATCH);
+    }
+  }
+
+  /** SCAN may name a key twice. */
+  async #handles(): Promise<Map<string, SessionRef>> {
+    const handles = new Map<string, SessionRef>();
+    for await (const refs of this.#engine.records.scan()) for (const ref of refs) handles.set(ref.handle, ref);
+    return handles;
+  }
+
+  /** The hook that tells a session that was loaded from a new one. */
+  override createSession(req: Request, data: SessionData): Session & SessionData {
+    const base = this.#bases.get(data);
+    const session = super.createSession(req, data);
+    if (base !== undefined) this.#bases.set(session, base);
+    return session;
+  }
+
+  /** Ends the request's session, and begins another under another id. When the first cannot be ended the request keeps it. */
+  override regenerate(req: Request, callback: Callback): void {
+    const { session } = req as { session?: object };
+    const ended = async (): Promise<void> => {
+      if (session !== undefined) this.#checkAttached(session);
+      if (typeof req.sessionID === 'string') await this.#engine.end(refOf(req.sessionID));
+      this.#generate(req);
+    };
+    void answer(ended(), callback);
+  }
+
+  /** express-session puts it here. */
+  #generate(req: Request): void {
+    (this as unknown as { generate(req: Request): void }).generate(req);
+  }
+
+  /** @internal Gives a request a session that is saved only when something is put into it. */
+  begin(req: Request): void {
+    this.#generate(req);
+    this.#blank.add(req.session);
+    // Without an id express-session saves nothing and sets no cookie.
+    (req as { sessionID?: string | undefined }).sessionID = undefined;
+  }
+
+  /** @internal */
+  isBlank(session: object): boolean {
+    return this.#blank.has(session);
+  }
+
+  /** @internal Something was put into it. */
+  adopt(req: Request): void {
+    this.#blank.delete(req.session);
+    req.sessionID = req.session.id;
+  }
+
+  /** @internal Gives a request an empty session that is never saved. Saving it fails with `reason`. */
+  detach(req: Request, reason: unknown): void {
+    this.begin(req);
+    this.#blank.delete(req.session);
+    this.#detached.set(req.session, reason);
+  }
+
+  #checkAttached(session: object): void {
+    if (this.#detached.has(session)) throw this.#detached.get(session);
+  }
+
+  /** @internal {@link touch}, when it is time for that, while nobody waits. */
+  touchBehind(session: object): void {
+    const base = this.#bases.get(session);
+    if (base === undefined || this.#detached.has(session) || !this.#engine.isTouchDue(base, session)) return;
+    this.#bases.set(session, { ...base, record: { ...base.record, touchedAt: this.#engine.records.now() } });
+    this.#engine.touch(base, session).catch(() => undefined); // The guard has told of it.
+  }
+
+  /** @internal What the session was when it was last read or written. */
+  baseOf(session: object): LoadedSession | undefined {
+    return this.#bases.get(session);
+  }
+
+  /** @internal */
+  isDetached(session: object): boolean {
+    return this.#detached.has(session);
+  }
+}
+
+const DONE = Promise.resolve();
+
+function nameOf({ id, handle }: SessionRef): string {
+  return id ?? handle;
+}
+
+/** Calls back exactly once, outside of the promise, so that what the callback throws is no rejection of ours. */
+function answer<T>(work: Promise<T>, callback: Callback<T> | undefined): Promise<T> {
+  if (callback === undefined) return work;
+  const told = work.then(
+    (value) => {
+      process.nextTick(callback, null, value);
+      return value;
+    },
+    (error: unknown) => {
+      process.nextTick(callback, error);
+      return undefined as T;
+    },
+  );
+  return told;
+}

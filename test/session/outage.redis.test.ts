@@ -1,0 +1,164 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import http from 'node:http';
+import { Redis } from 'ioredis';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createSuite, type Suite, type SuiteOptions } from '../../src/index.ts';
+import { gate, listen } from '../http-cache/support.ts';
+import { closedLater, uniquePrefix } from '../support/connections.ts';
+import { answered } from '../support/outages.ts';
+import { type RedisProcess, startRedis } from '../support/redis-server.ts';
+import { appWith, type Browser, browser, SECRET } from './support.ts';
+
+let server: RedisProcess;
+beforeAll(async () => {
+  server = await startRedis();
+});
+afterAll(() => server.stop());
+
+interface Application {
+  readonly suite: Suite;
+  readonly redis: Redis;
+  readonly port: number;
+  readonly gate: ReturnType<typeof gate>;
+  open(): Browser;
+}
+
+async function start(session: NonNullable<SuiteOptions['session']> = {}): Promise<Application> {
+  const redis = closedLater(new Redis(server.port, server.host, { retryStrategy: () => 20 }));
+  const suite = createSuite({ redis, prefix: uniquePrefix(), session: { secret: SECRET, ...session } });
+  const waiting = gate();
+  const app = appWith(suite.session(), (app) => {
+    app.post('/login', async (req, res) => {
+      await suite.sessions.login(req, 'ada', { user: 'ada' });
+      res.send('welcome');
+    });
+    app.post('/put', (req, res) => {
+      req.session.value = 1;
+      res.set('X-Handler', 'yes').cookie('other', '1').status(201).send('saved');
+    });
+    app.get('/me', (req, res) => {
+      res.send(req.session.user ?? 'nobody');
+    });
+    app.post('/logout', async (req, res) => {
+      await suite.sessions.logout(req);
+      res.send('bye');
+    });
+    app.get('/stream', async (req, res) => {
+      res.write('first');
+      await waiting.passed;
+      await sleep(20);
+      req.session.value = 2;
+      res.end('last');
+    });
+  });
+  await answered(redis);
+  const port = await listen(app);
+  return { suite, redis, port, gate: waiting, open: () => browser(port) };
+}
+
+/** Makes Redis unwilling, runs a step, and makes it well again. */
+const OUTAGES = {
+  frozen: {
+    begin: async () => server.freeze(),
+    end: async () => server.thaw(),
+  },
+  killed: {
+    begin: () => server.kill(),
+    end: () => server.restart(),
+  },
+  'read-only': {
+    begin: async (admin: Redis) => void (await admin.replicaof('127.0.0.1', 1)),
+    end: async (admin: Redis) => void (await admin.replicaof('NO', 'ONE')),
+  },
+  full: {
+    begin: async (admin: Redis) => void (await admin.config('SET', 'maxmemory', 1)),
+    end: async (admin: Redis) => void (await admin.config('SET', 'maxmemory', 0)),
+  },
+};
+
+describe.each(Object.entries(OUTAGES))('when Redis is %s', (name, outage) => {
+  async function during<T>({ redis }: Application, step: () => Promise<T>): Promise<T> {
+    const admin = closedLater(new Redis(server.port, server.host));
+    await admin.ping();
+    await outage.begin(admin);
+    try {
+      return await step();
+    } finally {
+      await outage.end(admin);
+      await answered(redis);
+      await sleep(300); // The circuit's next probe.
+    }
+  }
+
+  it('nobody is told that something was saved that was not, nor given a cookie for it', async () => {
+    const application = await start();
+    const user = application.open();
+    await during(application, async () => {
+      const put = await user.ask('/put', { method: 'POST' });
+      expect([put.status, put.text]).toEqual([503, 'ERR_SESSION_UNAVAILABLE']);
+      expect([put.headers['x-handler'], put.headers['set-cookie']]).toEqual([undefined, undefined]);
+      const login = await user.ask('/login', { method: 'POST' });
+      expect([login.status, login.headers['set-cookie']]).toEqual([503, undefined]);
+    });
+    const login = await user.ask('/login', { method: 'POST' });
+    expect([login.status, (await user.ask('/me')).text]).toEqual([200, 'ada']);
+  });
+
+  it('nobody is told to be logged out who is not', async () => {
+    const application = await start();
+    const user = application.open();
+    await user.ask('/login', { method: 'POST' });
+    await during(application, async () => {
+      const out = await user.ask('/logout', { method: 'POST' });
+      expect(out.status).toBe(name === 'full' ? 200 : 503); // A full server still deletes.
+      const again = await user.ask('/login', { method: 'POST' });
+      expect([again.status, again.headers['set-cookie']]).toEqual([503, undefined]);
+    });
+  });
+
+  it('a response that streams already is cut off when its session cannot be saved', async () => {
+    const application = await start();
+    const user = application.open();
+    await user.ask('/login', { method: 'POST' });
+    const cookie = `sid=${user.cookies.get('sid')}`;
+    const request = http.get({ port: application.port, host: '127.0.0.1', path: '/stream', headers: { cookie } });
+    const response = await new Promise<http.IncomingMessage>((resolve) => request.once('response', resolve));
+    response.on('error', () => undefined);
+    let text = '';
+    response.on('data', (chunk: Buffer) => (text += chunk.toString()));
+    await during(application, async () => {
+      application.gate.open();
+      await new Promise((resolve) => response.once('close', resolve));
+    });
+    expect([response.statusCode, response.complete, text]).toEqual([200, false, 'first']);
+  });
+});
+
+describe.each(['frozen', 'killed'] as const)('when Redis is %s, a request that has a session', (name) => {
+  const outage = OUTAGES[name];
+
+  it('fails at once, or goes on as nobody where that was asked for, and is who it was afterwards', async () => {
+    const application = await start({ onRedisError: (req) => (req.path === '/put' ? 'fail' : 'anonymous') });
+    const user = application.open();
+    await user.ask('/login', { method: 'POST' });
+    const cookies = new Map(user.cookies);
+    await outage.begin();
+    try {
+      const me = await user.ask('/me');
+      expect([me.status, me.text, me.headers['set-cookie']]).toEqual([200, 'nobody', undefined]);
+      expect(me.headers['cache-control']).toBe('private');
+      const put = await user.ask('/put', { method: 'POST' });
+      expect([put.status, put.headers['set-cookie']]).toEqual([503, undefined]);
+      application.gate.open();
+      const stream = await user.ask('/stream');
+      expect([stream.isComplete, stream.text]).toEqual([false, 'first']);
+    } finally {
+      await outage.end();
+      await answered(application.redis);
+      await sleep(300);
+    }
+    expect(user.cookies).toEqual(cookies);
+    // A server that was killed has forgotten everybody.
+    expect((await user.ask('/me')).text).toBe(name === 'frozen' ? 'ada' : 'nobody');
+  });
+});

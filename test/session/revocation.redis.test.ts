@@ -1,0 +1,92 @@
+import { describe, expect, it } from '@jest/globals';
+import type { Redis } from 'ioredis';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createSuite, type SessionOptions, type Suite } from '../../src/index.ts';
+import { listen, until } from '../http-cache/support.ts';
+import { testRedis, uniquePrefix } from '../support/connections.ts';
+import { appWith, type Browser, browser, holdScript, SECRET } from './support.ts';
+
+interface Process {
+  readonly suite: Suite;
+  readonly redis: Redis;
+  open(): Browser;
+}
+
+async function startProcess(prefix: string, options: SessionOptions = {}): Promise<Process> {
+  const redis = testRedis();
+  const suite = createSuite({ redis, prefix, deadline: '5s', session: { secret: SECRET, ...options } });
+  const app = appWith(suite.session(), (app) => {
+    app.post('/login', async (req, res) => {
+      await suite.sessions.login(req, 'ada', { user: 'ada' });
+      res.send('welcome');
+    });
+    app.get('/me', (req, res) => {
+      res.send(req.session.user ?? 'nobody');
+    });
+  });
+  const port = await listen(app);
+  return { suite, redis, open: () => browser(port) };
+}
+
+describe('ending all sessions of a user', () => {
+  it.each([
+    ['entered into the index', ':su:'],
+    ['saved', ':sess:'],
+  ])('catches a login that is just being %s', async (_step, part) => {
+    const prefix = uniquePrefix();
+    const [one, two] = [await startProcess(prefix), await startProcess(prefix)];
+    const user = one.open();
+    const script = holdScript(one.redis, part);
+    const login = user.ask('/login', { method: 'POST' });
+    await until(script.held);
+    await two.suite.sessions.destroyAll('ada');
+    script.release();
+    expect([(await login).status, (await login).text]).toEqual([401, 'ERR_SESSION_REVOKED']);
+    expect((await user.ask('/me')).text).toBe('nobody');
+    expect([await two.suite.sessions.count('ada'), await two.suite.sessionStore().length()]).toEqual([0, 0]);
+  });
+
+  it('is known at once in every process, and needs no index when it is strict', async () => {
+    const prefix = uniquePrefix();
+    const strict = { revocation: 'strict' } as const;
+    const [one, two] = [await startProcess(prefix, strict), await startProcess(prefix, strict)];
+    const user = one.open();
+    await user.ask('/login', { method: 'POST' });
+    await one.redis.del(`${prefix}:su:{ada}`);
+    expect(await two.suite.sessions.destroyAll('ada')).toBe(0);
+    expect((await user.ask('/me')).text).toBe('nobody');
+    await user.ask('/login', { method: 'POST' });
+    expect((await user.ask('/me')).text).toBe('ada');
+  });
+
+  it('tells open sockets in another process', async () => {
+    const prefix = uniquePrefix();
+    const [one, two] = [await startProcess(prefix), await startProcess(prefix)];
+    const user = one.open();
+    await user.ask('/login', { method: 'POST' });
+    const found = await one.suite.sessions.fromRequest({ headers: { cookie: `sid=${user.cookies.get('sid')}` } });
+    let isEnded = false;
+    found?.onEnd(() => (isEnded = true));
+    await sleep(200); // The second connection subscribes.
+    await two.suite.sessions.destroyAll('ada');
+    await until(() => isEnded);
+    expect(isEnded).toBe(true);
+    await one.suite.close();
+  });
+
+  it('finds sessions that were used for longer than the index first held them', async () => {
+    const prefix = uniquePrefix();
+    const { suite, redis, open } = await startProcess(prefix, { ttl: '1s', touchInterval: '50ms' });
+    const user = open();
+    await user.ask('/login', { method: 'POST' });
+    const endOf = async (): Promise<number> =>
+      Number((await redis.zrange(`${prefix}:su:{ada}`, '0', '-1', 'WITHSCORES'))[1]);
+    const first = await endOf();
+    for (let i = 0; i < 8; i++) {
+      await sleep(150);
+      expect((await user.ask('/me')).text).toBe('ada');
+    }
+    expect(await endOf()).toBeGreaterThan(first);
+    expect(await suite.sessions.destroyAll('ada')).toBe(1);
+  });
+});

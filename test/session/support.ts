@@ -1,0 +1,75 @@
+import express, { type Express, type Request, type RequestHandler } from 'express';
+import type { Redis } from 'ioredis';
+import { type Answer, ask, type Ask, gate } from '../http-cache/support.ts';
+
+declare module 'express-session' {
+  interface SessionData {
+    user?: string;
+    views?: number;
+    value?: unknown;
+  }
+}
+
+export const SECRET = 'a secret of thirty-two characters';
+
+/** A browser: keeps the cookies it is given. */
+export interface Browser {
+  readonly cookies: Map<string, string>;
+  ask(path: string, options?: Ask): Promise<Answer>;
+}
+
+export function browser(port: number, cookies: Iterable<readonly [string, string]> = []): Browser {
+  const jar = new Map(cookies);
+  return {
+    cookies: jar,
+    async ask(path, options = {}) {
+      const cookie = [...jar].map(([name, value]) => `${name}=${value}`).join('; ');
+      const headers = { ...options.headers, ...(cookie !== '' && { cookie }) };
+      const answer = await ask(port, path, { ...options, headers });
+      for (const line of answer.headers['set-cookie'] ?? []) keep(jar, line);
+      return answer;
+    },
+  };
+}
+
+function keep(jar: Map<string, string>, line: string): void {
+  const [, name = '', value = ''] = /^([^=]+)=([^;]*)/.exec(line) ?? [];
+  if (value === '' || /expires=Thu, 01 Jan 1970/i.test(line)) jar.delete(name);
+  else jar.set(name, value);
+}
+
+/** An application with a session, whose errors are told as `<status> <code>`. */
+export function appWith(session: RequestHandler, declare: (app: Express) => void): Express {
+  const app = express();
+  app.use(session);
+  declare(app);
+  app.use(((
+    error: Error & { status?: number; code?: string },
+    _req: Request,
+    res: express.Response,
+    next: express.NextFunction,
+  ) => {
+    if (res.headersSent) {
+      next(error);
+      return;
+    }
+    res.status(error.status ?? 500).send(error.code ?? error.name);
+  }) as express.ErrorRequestHandler);
+  return app;
+}
+
+/** Holds back the first script about a key with `part` in its name until the gate opens. */
+export function holdScript(redis: Redis, part: string): { readonly held: () => boolean; release(): void } {
+  const { passed, open } = gate();
+  const evalsha = redis.evalsha.bind(redis) as (...args: unknown[]) => Promise<unknown>;
+  let isHeld = false;
+  const holding = async (...args: unknown[]): Promise<unknown> => {
+    if (!isHeld && String(args[2]).includes(part)) {
+      isHeld = true;
+      await passed;
+    }
+    return evalsha(...args);
+  };
+  Object.assign(redis, { evalsha: holding });
+  return { held: () => isHeld, release: open };
+}
