@@ -22,6 +22,7 @@ import { chooseBackend } from './demo/backend.ts';
 import { openDatabase } from './demo/database.ts';
 import { type Client, createClient } from './demo/http-client.ts';
 import { formatCount, line, note, paragraph, progress, style } from './demo/print.ts';
+import { showAccount } from './demo/tour/account.ts';
 import { showChanging } from './demo/tour/changing.ts';
 import type { Tour } from './demo/tour/context.ts';
 import { showOutage } from './demo/tour/outage.ts';
@@ -136,6 +137,7 @@ async function walk(tour: Tour): Promise<void> {
   await showTogether(tour);
   await showChanging(tour, capital);
   await showThousands(tour, pages);
+  await showAccount(tour);
   await showOutage(tour, capital);
   showSummary(tour.suite);
 }

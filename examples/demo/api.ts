@@ -1,10 +1,11 @@
 /**
- * The API: five routes that read and are cached, one that writes. A tag names what an answer shows (`city:56988`, `country:FR`), so the
+ * The API: five routes that read and are cached, one that writes, and a part for users (account.ts). A tag names what an answer shows (`city:56988`, `country:FR`), so the
  * route that changes a city need not know which pages, searches and neighbourhoods show it.
  */
 import type { PGlite } from '@electric-sql/pglite';
 import express, { type ErrorRequestHandler, type Express } from 'express';
 import type { Suite } from '../../src/index.ts';
+import { createAccount } from './account.ts';
 import { findCity, findCountry, listCountries, nearbyCities, searchCities, updateCity } from './queries.ts';
 import { cityChange, cityId, countryCode, HttpError, numberParameter, textParameter } from './validate.ts';
 
@@ -61,6 +62,8 @@ export function createApi(db: PGlite, suite: Suite): Express {
     if (city === undefined) throw new HttpError(404, `There is no city ${cityId(req)}`);
     res.json(city);
   });
+
+  app.use('/account', createAccount(suite));
 
   app.use(() => {
     throw new HttpError(404, 'Try /countries, /countries/FR, /cities/search?q=paris or /cities/1');

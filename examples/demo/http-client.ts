@@ -9,7 +9,7 @@ export interface Answer {
 }
 
 export interface Ask {
-  readonly method?: 'GET' | 'PUT';
+  readonly method?: 'GET' | 'PUT' | 'POST';
   readonly headers?: Record<string, string>;
   /** Sent as JSON. */
   readonly json?: unknown;

@@ -46,7 +46,8 @@ function describe(before: Counts, after: Counts): string {
       .filter((name) => (grown.get(name) ?? 0) > 0)
       .map((name) => `${name.replace('|', ' ').toUpperCase()} ${grown.get(name)}`)
       .join(', ');
-  const others = list([...grown.keys()].filter((name) => !SENT.includes(name)).toSorted());
-  const sent = list(SENT) || 'nothing';
-  return others === '' ? sent : `${sent}\n(${sent.includes('EVAL') ? 'inside the script' : 'by others'}: ${others})`;
+  const others = [...grown.keys()].filter((name) => !SENT.includes(name)).toSorted();
+  const sent = list(SENT);
+  if (!sent.includes('EVAL')) return list([...SENT, ...others]) || 'nothing';
+  return list(others) === '' ? sent : `${sent}\n(inside the script: ${list(others)})`;
 }

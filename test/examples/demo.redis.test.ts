@@ -20,7 +20,7 @@ interface Exchange {
 function exchangesOf(output: string, title: string): Exchange[] {
   const [, rest = ''] = output.split(` ${title}\n`);
   const [step = ''] = rest.split(/\n *\d+ {2}[A-Z\d]/);
-  const lines = /^ {4}((?:GET|PUT) \S+) +(.*)\n {6}(\d+) +[\d.,]+ ms {2}(.*?) {2,}(.*)$/gm;
+  const lines = /^ {4}((?:GET|PUT|POST) \S+) +(.*)\n {6}(\d+) +[\d.,]+ ms {2}(.*?) {2,}(.*)$/gm;
   return [...step.matchAll(lines)].map(([, request = '', says = '', status, cache = '', redis = '']) => ({
     request,
     says,
@@ -86,6 +86,18 @@ describe('npm run demo, with a redis-server on PATH', () => {
     expect(output).toMatch(/suite\.invalidate\(\['country:US'\]\) {2}[\d.]+ ms for 150 entries/);
     expect(output).toMatch(/United States, 100 pages: 100 x fwd=/);
     expect(output).toMatch(/Italy, 100 pages: 100 x hit\n/);
+  });
+
+  it('lists two devices of a user, and ends the sessions of both with one request', () => {
+    const [, , devices, ended, after] = exchangesOf(output, 'One user, two devices, out of both');
+    expect(devices).toMatchObject({ status: 200, says: 'laptop, phone (this one)' });
+    expect(ended).toMatchObject({ status: 200, says: '2 sessions ended' });
+    expect(after?.status).toBe(401);
+  });
+
+  it('refuses the fourth export, and allows it when the limit is released', () => {
+    const [, ...answers] = exchangesOf(output, 'A limit is reached, and released');
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 429, 200]);
   });
 
   it('answers while Redis is away, and hits again after it is back', () => {
