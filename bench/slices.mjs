@@ -4,22 +4,22 @@ import { connect } from 'node:net';
 import { ids, pathOf } from './payload.mjs';
 
 const END_OF_HEAD = Buffer.from('\r\n\r\n');
-/** The requests as autocannon writes them: the Host field, which is part of a cache's key, included. */
-function requestsTo(port) {
-  const rest = `HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nConnection: keep-alive\r\n\r\n`;
-  return ids.map((id) => Buffer.from(`GET ${pathOf(id)} ${rest}`));
+/** The requests as autocannon writes them: the Host field, which is part of a cache's key, included. `fieldsOf(i)`: more header lines of the i-th. */
+function requestsTo(port, fieldsOf) {
+  const rest = (i) => `HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nConnection: keep-alive\r\n${fieldsOf(i)}\r\n`;
+  return ids.map((id, i) => Buffer.from(`GET ${pathOf(id)} ${rest(i)}`));
 }
 
-/** Opens connections to one server whose answers have bodies of `size` bytes. */
-export async function openConnections({ port, connections: count, size }) {
+/** Opens connections to one server whose answers have this status, and bodies of `size` bytes. */
+export async function openConnections({ port, connections: count, size, status = 200, fieldsOf = () => '' }) {
   const tally = { done: 0, failed: 0, running: false, isClosed: false, busy: 0, onIdle: () => undefined };
-  const requests = requestsTo(port);
+  const requests = requestsTo(port, fieldsOf);
   const connections = [];
   for (let i = 0; i < count; i++) {
     const socket = connect({ port, host: '127.0.0.1', noDelay: true });
     await once(socket, 'connect');
     connections.push(
-      createConnection(socket, tally, size, { requests, first: Math.floor((i * requests.length) / count) }),
+      createConnection(socket, tally, { size, status }, { requests, first: Math.floor((i * requests.length) / count) }),
     );
   }
   return {
@@ -31,7 +31,7 @@ export async function openConnections({ port, connections: count, size }) {
   };
 }
 
-function createConnection(socket, tally, size, { requests, first }) {
+function createConnection(socket, tally, { size, status }, { requests, first }) {
   let next = first;
   let head = null; // The beginning of an answer whose head has not ended yet.
   let missing = 0; // Bytes of the body still to come.
@@ -59,7 +59,7 @@ function createConnection(socket, tally, size, { requests, first }) {
         return;
       }
       head = null;
-      if (!isRight(data.latin1Slice(0, end), size)) tally.failed++;
+      if (!isRight(data.latin1Slice(0, end), { size, status })) tally.failed++;
       missing = size - (data.length - end - END_OF_HEAD.length);
     }
     if (missing === 0) finish();
@@ -67,8 +67,9 @@ function createConnection(socket, tally, size, { requests, first }) {
   return { socket, send };
 }
 
-function isRight(head, size) {
-  return head.startsWith('HTTP/1.1 200 ') && Number(/\r\ncontent-length: (\d+)/i.exec(head)?.[1]) === size;
+function isRight(head, { size, status }) {
+  if (!head.startsWith(`HTTP/1.1 ${status} `)) return false;
+  return status === 304 || Number(/\r\ncontent-length: (\d+)/i.exec(head)?.[1]) === size;
 }
 
 /** Loads the server for about `ms`. `counted` answers came within `elapsedMs`; `done` includes those under way at its end. */

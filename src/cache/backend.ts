@@ -36,6 +36,7 @@ const backends = new WeakMap<Place, Backend>();
 export function backendOf(options: BackendOptions): Backend {
   const place = placeOf(options);
   const existing = backends.get(place);
+  existing?.leases?.open();
   if (existing !== undefined) return existing;
   const { connection, keys, register, memoryBytes, events } = place;
   const leases = connection && createLeases(connection, keys);

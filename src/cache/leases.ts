@@ -14,7 +14,7 @@ import { settleLease } from './settle-lease.lua.ts';
 export type LeaseOutcome = 'stored' | 'refused' | 'failed' | 'left';
 
 /** Answer to a process that wants to compute an entry. */
-type Lease =
+export type Lease =
   | {
       readonly state: 'mine';
       /** Lets those who wait go on. To be called however the computation ended; until then the lease is renewed. */
@@ -37,13 +37,15 @@ type Lease =
 export interface Leases {
   /** Asks for the lease of an address. Groups of one address compute beside each other. `seen` is what the asker's lookup found there. */
   ask(address: string, group: string, seen: Buffer | undefined): Promise<Lease>;
+  /** Someone uses it from now on: it may open what helps it. */
+  open(): void;
   /** Closes the connection that listens. Leases go on without it, slower. */
   close(): void;
 }
 
 const TTL_MS = 3_000;
 /** A computation that takes longer is not waited for any more. */
-const MAX_HELD_MS = 30_000;
+const MAX_HELD_MS = 5_000;
 /** Messages may be lost: so often whoever waits asks again. */
 const POLL_MS = 100;
 
@@ -56,13 +58,14 @@ export function createLeases({ client, guard }: Connection, keys: Keys): Leases 
     tell(message.slice(at + 1), message.slice(0, at) as LeaseOutcome);
   });
   let asked = 0;
+  let isOpen = true;
 
   function tell(lease: string, outcome: LeaseOutcome): void {
     for (const resolve of waiting.get(lease) ?? []) resolve(outcome);
   }
 
   function ending(lease: string): Promise<LeaseOutcome | undefined> {
-    subscriber.start();
+    if (isOpen) subscriber.start();
     return new Promise((resolve) => {
       const waiters = waiting.get(lease) ?? new Set();
       waiting.set(lease, waiters);
@@ -81,20 +84,18 @@ export function createLeases({ client, guard }: Connection, keys: Keys): Leases 
   function hold(lease: string, owner: string): Lease {
     const giveUpAt = performance.now() + MAX_HELD_MS;
     const renewal = setInterval(() => {
-      if (performance.now() > giveUpAt) return clearInterval(renewal);
+      if (performance.now() > giveUpAt) return settle('failed');
       void guard({ operation: 'renew lease', key: lease, fallback: () => 0 }, () =>
         renewLease(client, { lease }, { owner, ttlMs: TTL_MS }),
       );
     }, TTL_MS / 3).unref();
-    return {
-      state: 'mine',
-      settle(outcome) {
-        clearInterval(renewal);
-        void guard({ operation: 'settle lease', key: lease, fallback: () => 0 }, () =>
-          settleLease(client, { lease }, { owner, message: `${outcome} ${lease}` }),
-        );
-      },
-    };
+    function settle(outcome: LeaseOutcome): void {
+      clearInterval(renewal);
+      void guard({ operation: 'settle lease', key: lease, fallback: () => 0 }, () =>
+        settleLease(client, { lease }, { owner, message: `${outcome} ${lease}` }),
+      );
+    }
+    return { state: 'mine', settle };
   }
 
   return {
@@ -109,6 +110,12 @@ export function createLeases({ client, guard }: Connection, keys: Keys): Leases 
       if (state === 'theirs') return { state, ended: ending(lease) };
       return { state: state === 'changed' ? 'changed' : 'unavailable' };
     },
-    close: subscriber.close,
+    open() {
+      isOpen = true;
+    },
+    close() {
+      isOpen = false; // Requests that still wait ask again and again instead.
+      subscriber.close();
+    },
   };
 }

@@ -25,6 +25,12 @@ export function expireAfter<T>(ms: number, work: Promise<T>, instead: T): Promis
   });
 }
 
+/** {@link within} what is left until a moment on the clock of this process. */
+export function inTime<T>(deadlineAt: number, work: Promise<T>, instead: T): Promise<T> {
+  const leftMs = Math.max(0, deadlineAt - performance.now());
+  return leftMs === Infinity ? work.catch(() => instead) : within(leftMs, work, instead);
+}
+
 /** The outcome of `work`, or `instead` when it fails or takes longer than `ms`. */
 export function within<T>(ms: number, work: Promise<T>, instead: T): Promise<T> {
   return expireAfter(

@@ -61,8 +61,9 @@ async function refresh(exchange: Exchange, run: Run, share: (outcome: Outcome) =
   const { baseUrl } = req;
   const repetition = repetitionOf(req);
   await nextTurn(); // The stale response goes first.
-  const basis = run.basis && !isWhole(run.basis.entry) ? await readWhole(exchange, run.lookup.address) : run.basis;
-  const claimed = config.coalesce === 'process' ? undefined : await claim(exchange, run.lookup);
+  const lookup = { ...run.lookup, deadlineAt: Infinity }; // Nobody waits.
+  const basis = run.basis && !isWhole(run.basis.entry) ? await readWhole(exchange, lookup) : run.basis;
+  const claimed = config.coalesce === 'process' ? undefined : await claim(exchange, lookup);
   if (claimed === 'refused') state.refreshPaused.set(flightKey, true);
   if (claimed === 'again' || claimed === 'refused') return share('again');
   const sharing: Sharing = {

@@ -19,7 +19,7 @@ export function bypassOf(req: Request, { policy }: Pick<CacheConfig, 'policy'>):
   return undefined;
 }
 
-function hasBody({ headers }: Request): boolean {
+export function hasBody({ headers }: Request): boolean {
   if (headers['transfer-encoding'] !== undefined) return true;
   return headers['content-length'] !== undefined && headers['content-length'] !== '0';
 }

@@ -1,6 +1,6 @@
 import { type Duration, toMs } from '../core/duration.ts';
 import { ConfigError } from '../core/errors.ts';
-import { fieldNames } from './field-names.ts';
+import { fieldNames, isToken } from './field-names.ts';
 
 /** Directives of a Cache-Control field by lower-case name. Without argument: `true`. */
 export type Directives = ReadonlyMap<string, string | true>;
@@ -18,11 +18,17 @@ export function parseCacheControl(field: string | readonly string[] | undefined)
   )) {
     const key = name.toLowerCase();
     const known = directives.get(key);
-    const value = quoted ?? token ?? true;
+    const value = argumentOf(key, quoted ?? token);
     if (known === undefined) directives.set(key, value);
     else if (QUALIFIED.has(key)) directives.set(key, known === true || value === true ? true : `${known},${value}`);
   }
   return directives;
+}
+
+/** What is given no field names is about all of them, also beside one that is. */
+function argumentOf(key: string, argument: string | undefined): string | true {
+  if (argument === undefined) return true;
+  return QUALIFIED.has(key) && fieldNames(argument).length === 0 ? true : argument;
 }
 
 /** About the whole response without field names, about these fields with them: both may be said, and then both count. */
@@ -33,7 +39,8 @@ export function scopeOf(directives: Directives, name: 'private' | 'no-cache'): '
   const value = directives.get(name);
   if (value === undefined) return [];
   const fields = value === true ? [] : fieldNames(value);
-  return fields.length === 0 ? 'all' : fields;
+  // What is no field name is a mistake, and a mistake forbids.
+  return fields.length === 0 || !fields.every(isToken) ? 'all' : fields;
 }
 
 /** Milliseconds of a delta-seconds directive (RFC 9111 §1.2.2); 0 when its argument is not one (§4.2.1: treat as stale); `undefined` when it is absent. */

@@ -36,7 +36,7 @@ function cacheStatus(status: CacheStatus, key: string | undefined): string {
 
 /** RFC 9651 §3.3.3: a String holds printable ASCII only. */
 function quote(text: string): string {
-  return serializeItem(text.replaceAll(/[^ -~]/g, encodeURIComponent), new Map());
+  return serializeItem(text.toWellFormed().replaceAll(/[^ -~]/gu, encodeURIComponent), new Map());
 }
 
 /** Adds this cache's member behind those of caches nearer to the origin. `key` and `detail` only where a key is given: they tell clients what they need not know. */

@@ -1,10 +1,13 @@
 import { type Entry, writingOf } from '../cache/entry.ts';
+import { UNAVAILABLE } from '../cache/store.ts';
+import { inTime } from '../core/deadline.ts';
 import { acceptsGzip, decompressBody } from './compress.ts';
 import { conditionsOf, heedsConditions, isNotModified } from './conditional.ts';
 import type { Exchange } from './exchange.ts';
 import type { ResponseHead } from './response-head.ts';
 import { isWhole, type Stored } from './stale.ts';
 import { servable } from './stored.ts';
+import type { Located } from './vary.ts';
 
 /** A stored response in the form in which this client gets it. */
 export interface Content {
@@ -14,14 +17,13 @@ export interface Content {
   readonly bodyBytes: number;
 }
 
+/** Where something is stored, and until when it may be waited for. */
+type Place = Pick<Located, 'address' | 'deadlineAt'>;
+
 const NO_BODY = Buffer.alloc(0);
 
 /** The content that answers a request, read and unpacked as far as it is needed; `undefined` when that failed. */
-export function contentFor(
-  exchange: Exchange,
-  stored: Stored,
-  address: string,
-): Content | Promise<Content | undefined> {
+export function contentFor(exchange: Exchange, stored: Stored, place: Place): Content | Promise<Content | undefined> {
   const { head, entry } = stored;
   const isPacked = head.coding !== undefined && !takesCoding(exchange);
   if (!needsBody(exchange, head)) {
@@ -29,7 +31,7 @@ export function contentFor(
     return { head: isPacked ? unpacked(head) : head, body: NO_BODY, bodyBytes };
   }
   if (isWhole(entry) && !isPacked) return { head, body: entry.body, bodyBytes: entry.bodyBytes };
-  return readContent(exchange, stored, address);
+  return readContent(exchange, stored, place);
 }
 
 /** Bytes of a range are those of the content as it was made. */
@@ -41,8 +43,8 @@ function needsBody({ req }: Exchange, head: ResponseHead): boolean {
   return req.method !== 'HEAD' && !(heedsConditions(head.status) && isNotModified(conditionsOf(req.headers), head));
 }
 
-async function readContent(exchange: Exchange, stored: Stored, address: string): Promise<Content | undefined> {
-  const whole = isWhole(stored.entry) ? stored : await readWhole(exchange, address);
+async function readContent(exchange: Exchange, stored: Stored, place: Place): Promise<Content | undefined> {
+  const whole = isWhole(stored.entry) ? stored : await readWhole(exchange, place);
   // Whether what has taken its place meanwhile may be sent nobody has asked.
   if (whole === undefined || writingOf(whole.entry.bytes) !== writingOf(stored.entry.bytes)) return undefined;
   return inFormFor(exchange, whole.head, whole.entry.body);
@@ -56,13 +58,13 @@ export async function inFormFor(exchange: Exchange, head: ResponseHead, body: Bu
 }
 
 /** The whole of what is stored, as it may be sent to this client and stored again. */
-export function wholeFor(exchange: Exchange, stored: Stored, address: string): Stored | Promise<Stored | undefined> {
+export function wholeFor(exchange: Exchange, stored: Stored, place: Place): Stored | Promise<Stored | undefined> {
   const isInForm = stored.head.coding === undefined || takesCoding(exchange);
-  return isWhole(stored.entry) && isInForm ? stored : readWholeFor(exchange, stored, address);
+  return isWhole(stored.entry) && isInForm ? stored : readWholeFor(exchange, stored, place);
 }
 
-async function readWholeFor(exchange: Exchange, stored: Stored, address: string): Promise<Stored | undefined> {
-  const whole = isWhole(stored.entry) ? stored : await readWhole(exchange, address);
+async function readWholeFor(exchange: Exchange, stored: Stored, place: Place): Promise<Stored | undefined> {
+  const whole = isWhole(stored.entry) ? stored : await readWhole(exchange, place);
   const content = whole && (await inFormFor(exchange, whole.head, whole.entry.body));
   return content && { ...whole, head: content.head, entry: { ...whole.entry, ...bodyOf(content) } };
 }
@@ -72,8 +74,9 @@ function bodyOf({ body, bodyBytes }: Content): Pick<Entry, 'body' | 'bodyBytes'>
 }
 
 /** The whole of what was read in part. */
-export async function readWhole(exchange: Exchange, address: string): Promise<Stored | undefined> {
-  const { found } = await exchange.state.backend.store.read(address);
+export async function readWhole(exchange: Exchange, { address, deadlineAt }: Place): Promise<Stored | undefined> {
+  const lookup = exchange.state.backend.store.read(address);
+  const { found } = lookup instanceof Promise ? await inTime(deadlineAt, lookup, UNAVAILABLE) : lookup;
   return servable(exchange, found);
 }
 

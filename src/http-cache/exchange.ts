@@ -66,6 +66,11 @@ function userOf(req: Request, config: CacheConfig): string | undefined {
   throw new TypeError(`cache: user(req) must return a string or undefined, not ${typeof user}.`);
 }
 
+/** Whether nobody waits for an answer any more: the client has left, or somebody else has answered it, a timeout for example. */
+export function isOver(res: Response): boolean {
+  return res.destroyed || res.headersSent;
+}
+
 /** Counts what happened and tells who listens. */
 export function tell(
   { req, state, key, route = routeOf(req) }: Pick<Exchange, 'req' | 'state'> & Partial<Exchange>,

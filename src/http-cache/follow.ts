@@ -1,4 +1,4 @@
-import { type Exchange, tell } from './exchange.ts';
+import { type Exchange, isOver, tell } from './exchange.ts';
 import { replay } from './replay.ts';
 import { decodeHead, isForEverybody, type ResponseHead } from './response-head.ts';
 import { type Run, runHandler } from './run.ts';
@@ -17,6 +17,7 @@ export interface Wait extends Run {
 /** Waits for another request's response. Whatever it comes to, this request is answered: by it, or by a lookup or handler of its own. */
 export async function follow(exchange: Exchange, wait: Wait): Promise<void> {
   const outcome = await wait.outcome;
+  if (isOver(exchange.res)) return undefined;
   if (outcome === 'again') return wait.again();
   if (outcome === 'failed' && (await serveInsteadOfError(exchange, wait))) return undefined;
   if (outcome === 'failed' || outcome === 'refused') return runHandler(exchange, { ...wait, basis: undefined });
@@ -46,7 +47,9 @@ async function serveInsteadOfError(exchange: Exchange, { basis, lookup, forward 
   if (basis === undefined || !mayReplaceError(basis, exchange.directives, exchange.config.policy.staleOnError)) {
     return false;
   }
-  const content = await contentFor(exchange, basis, lookup.address);
+  // It has waited for a handler, not for Redis.
+  const deadlineAt = performance.now() + exchange.state.backend.store.deadlineMs;
+  const content = await contentFor(exchange, basis, { address: lookup.address, deadlineAt });
   if (content === undefined) return false;
   tell(exchange, 'stale', 'cache:stale');
   const status = { forward, isCollapsed: true, ttlMs: ttlOf(basis), detail: 'stale-if-error' } as const;

@@ -29,7 +29,7 @@ export interface Passage {
 export function freshnessOf(
   field: FieldReader,
   passage: Passage,
-  { targetedFields, lifetime }: Pick<PolicyConfig, 'targetedFields' | 'lifetime'>,
+  { targetedFields, lifetime }: Pick<PolicyConfig, 'targetedFields'> & Partial<Pick<PolicyConfig, 'lifetime'>>,
 ): Freshness {
   const initialAgeMs = initialAge(field, passage, lifetime);
   for (const name of targetedFields) {
@@ -85,13 +85,13 @@ function dateOf(field: FieldReader): number | undefined {
 }
 
 /** RFC 9111 §4.2.3: the larger of what Date and what Age say. Where this program is the origin, a response without Age is made when it begins. */
-function initialAge(field: FieldReader, { now, delayMs }: Passage, lifetime: PolicyConfig['lifetime']): number {
+function initialAge(field: FieldReader, { now, delayMs }: Passage, lifetime?: PolicyConfig['lifetime']): number {
   const date = dateOf(field);
   const apparentMs = date === undefined ? 0 : Math.max(0, now - date);
   const ageMs = parseAge(field('age'));
   // Date counts whole seconds: what is less than one may only be the rounding.
   const apparentAgeMs = apparentMs < 1_000 ? 0 : apparentMs;
-  if (ageMs === undefined && lifetime === 'route') return apparentAgeMs;
+  if (ageMs === undefined && lifetime !== 'headers') return apparentAgeMs;
   return Math.max(apparentAgeMs, (ageMs ?? 0) + delayMs);
 }
 

@@ -1,4 +1,3 @@
-import type { ServerResponse } from 'node:http';
 import { isInnerList, parseList, serializeList } from 'structured-headers';
 import { toRecordText } from '../register/records.ts';
 import type { FieldReader } from './freshness.ts';
@@ -45,10 +44,15 @@ export function groupTag(origin: string, group: string): string {
   return toRecordText(`\u0002${origin}|${group}`);
 }
 
-/** Tells a cache further out what a response belongs to. */
-export function tellTags(res: ServerResponse, field: TagField, tags: readonly string[]): void {
-  const visible = tags.filter((tag) => /^[!-~]+$/.test(tag) && !tag.includes(','));
-  if (visible.length === 0) return;
-  if (field === 'Cache-Groups') res.setHeader(field, serializeList(visible.map((tag) => [tag, new Map()])));
-  else res.setHeader(field, visible.join(field === 'Cache-Tag' ? ',' : ' '));
+/** The line that tells a cache further out what a response belongs to; `undefined` when there is nothing to tell. What the field cannot spell is left out. */
+export function tagLineOf(
+  field: TagField | undefined,
+  tags: readonly string[],
+): readonly [TagField, string] | undefined {
+  if (field === undefined) return undefined;
+  const spelled = field === 'Cache-Groups' ? /^[ -~]+$/ : /^[!-+\--~]+$/;
+  const told = tags.filter((tag) => spelled.test(tag));
+  if (told.length === 0) return undefined;
+  if (field === 'Cache-Groups') return [field, serializeList(told.map((tag) => [tag, new Map()]))];
+  return [field, told.join(field === 'Cache-Tag' ? ',' : ' ')];
 }

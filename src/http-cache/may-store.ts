@@ -25,7 +25,7 @@ export interface ResponseFacts {
 
 /** How a response may be stored. */
 export interface Storage {
-  /** What is left of its lifetime. 0: only to be validated. */
+  /** What is left of its lifetime. 0: only to be validated. Below: by how much it was stale when it came, which counts for how long it may be served stale. */
   readonly freshMs: number;
   /** How long it is kept past that. */
   readonly keepMs: number;
@@ -98,7 +98,7 @@ function storageOf(
   const staleIfErrorMs = mayBeStale ? (config.staleIfErrorMs ?? secondsOf(directives, 'stale-if-error') ?? 0) : 0;
   const retainMs =
     hasValidator(field) || (revalidate === undefined && config.policy.retainMs > 0) ? config.policy.retainMs : 0;
-  const keepMs = Math.max(staleWhileRevalidateMs, staleIfErrorMs, retainMs);
+  const keepMs = Math.max(staleWhileRevalidateMs, staleIfErrorMs, retainMs && retainMs + Math.max(0, -freshMs));
   if (freshMs + keepMs < 1) return undefined;
   return {
     freshMs,
@@ -162,7 +162,7 @@ export function isMarkedPublic({ directives, lifetimeMs }: Freshness): boolean {
 function lifetimeOf(facts: ResponseFacts, config: CacheConfig): number | undefined {
   const { status, freshness, handlerTtlMs } = facts;
   const left = (lifetimeMs: number | undefined): number | undefined =>
-    lifetimeMs === undefined ? undefined : Math.max(0, lifetimeMs - freshness.initialAgeMs);
+    lifetimeMs === undefined ? undefined : lifetimeMs - freshness.initialAgeMs;
   if (freshness.isTargeted && freshness.lifetimeMs !== undefined) return left(freshness.lifetimeMs);
   const isNegative = NEGATIVE.has(status);
   const isCovered = COVERED_BY_TTL.has(status);
@@ -175,7 +175,7 @@ function lifetimeOf(facts: ResponseFacts, config: CacheConfig): number | undefin
   if (!isHeuristic || facts.mustBeExplicit) return undefined;
   // What says nothing but can be validated is worth keeping for that.
   const isWorthKeeping = config.policy.retainMs > 0 && hasValidator(facts.field);
-  return left(heuristicLifetime(facts.field, facts.now, config.policy)) ?? (isWorthKeeping ? 0 : undefined);
+  return left(heuristicLifetime(facts.field, facts.now, config.policy)) ?? (isWorthKeeping ? left(0) : undefined);
 }
 
 function hasValidator(field: FieldReader): boolean {

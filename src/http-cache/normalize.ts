@@ -104,7 +104,8 @@ function weightOf(value: string, choices: readonly Choice[], closeness: Closenes
     found = at > closest ? choice.weight : chosen(found, choice.weight);
     closest = at;
   }
-  return found;
+  // What is only near comes behind what was asked for by name: weights have three decimals.
+  return closest === 0 ? found - 0.0005 : found;
 }
 
 function closeCoding(declared: string, chosen: string): number | undefined {

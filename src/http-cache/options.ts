@@ -4,6 +4,7 @@ import { type Duration, toMs, toTtlMs, type Ttl } from '../core/duration.ts';
 import { ConfigError } from '../core/errors.ts';
 import { checkOptions } from '../core/options.ts';
 import { toTags } from '../cache/tags.ts';
+import { isToken } from './field-names.ts';
 import { TAG_FIELDS, type TagField } from './groups.ts';
 import { type Normalize, toNormalize } from './normalize.ts';
 import { type CachePolicy, type PolicyConfig, toPolicy } from './policy.ts';
@@ -135,7 +136,7 @@ export function toCacheConfig(options: CacheOptions, alsoKnown: readonly string[
     tags: typeof tags === 'function' ? tags : toFixedTags(tags),
     key: toFunction(options.key, 'key'),
     query: options.query === undefined ? undefined : toNames(options.query, 'query'),
-    vary: toNames(options.vary ?? [], 'vary').map((name) => name.toLowerCase()),
+    vary: toFieldNames(options.vary ?? []),
     user: toFunction(options.user, 'user'),
     cookies: toCookies(options.cookies ?? policy.cookies),
     condition: toFunction(options.condition, 'condition'),
@@ -200,6 +201,12 @@ function toNames(names: unknown, option: string): readonly string[] {
     throw new ConfigError(`${option} must be a list of names.`);
   }
   return names as readonly string[];
+}
+
+function toFieldNames(vary: unknown): readonly string[] {
+  const names = toNames(vary, 'vary').map((name) => name.toLowerCase());
+  if (names.every(isToken)) return names;
+  throw new ConfigError("vary must be a list of names of request headers, such as ['Accept-Language'].");
 }
 
 function toFunction<T>(value: T | undefined, option: string): T | undefined {

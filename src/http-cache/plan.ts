@@ -1,5 +1,5 @@
 import type { Request, Response } from 'express';
-import type { EntryDraft } from '../cache/entry.ts';
+import { dependenciesOf, type EntryDraft } from '../cache/entry.ts';
 import { entryKey, toTags, urlTag } from '../cache/tags.ts';
 import { hasUsedSession } from '../core/request-marks.ts';
 import type { Stamp } from '../register/mirror.ts';
@@ -7,12 +7,13 @@ import { isAuthorizedByTheBook } from './bypass.ts';
 import type { Exchange } from './exchange.ts';
 import { fieldNames } from './field-names.ts';
 import { type FieldReader, freshnessOf } from './freshness.ts';
-import { groupsIn, groupTag, tagsIn } from './groups.ts';
+import { groupsIn, groupTag, tagLineOf, tagsIn } from './groups.ts';
 import { type HandlerWishes, MAX_TAGS } from './handle.ts';
 import { isMarkedPublic, mayStore, type Storage } from './may-store.ts';
 import type { CacheConfig } from './options.ts';
 import type { Recorded } from './recorded.ts';
-import { flagsOf, type StorableHead } from './response-head.ts';
+import { flagsOf, isNeutral, type StorableHead } from './response-head.ts';
+import type { Stored } from './stale.ts';
 import type { Tracker } from './track.ts';
 
 /** A response as it is about to be stored: the handler's, or a stored one with the fields of a newer 304. */
@@ -50,10 +51,7 @@ export function planOf(response: Representation, circumstances: Circumstances): 
   return tracker === undefined ? decide() : tracker.pause(decide);
 }
 
-function decidePlan(
-  response: Representation,
-  { exchange, wishes, tracker, delayMs }: Circumstances,
-): Plan | undefined {
+function decidePlan(response: Representation, { exchange, wishes, tracker, delayMs }: Circumstances): Plan | undefined {
   const { req, res, config, state, directives } = exchange;
   if (wishes.isSkipped || directives.noStore || hasUsedSession(req)) return undefined;
   const identity = tracker?.identity() ?? 'none';
@@ -80,10 +78,19 @@ function decidePlan(
   const tags = tagsOf(exchange, wishes, field);
   const varyNames = varyNamesOf(field, tracker, config);
   if (tags === undefined || !state.variants.hasRoom(exchange.key, varyNames, config.maxVariants)) return undefined;
-  const shortened = 1 - config.jitter * Math.random();
+  const shortened = storage.freshMs > 0 ? 1 - config.jitter * Math.random() : 1;
   return {
     storage: { ...storage, freshMs: storage.freshMs * shortened },
-    head: { ...headOf(response, storage, freshness.initialAgeMs, config, now), shape: tracker?.shape },
+    head: {
+      ...headOf(
+        { ...response, headers: withTags(response.headers, tags, config) },
+        storage,
+        freshness.initialAgeMs,
+        config,
+        now,
+      ),
+      shape: tracker?.shape,
+    },
     tags,
     varyNames,
     isPublic: isMarkedPublic(freshness),
@@ -123,6 +130,17 @@ function tagsOf({ req, res, config, key }: Exchange, wishes: HandlerWishes, fiel
   return [...new Set([...toTags(routeTags, 'cache'), ...wishes.tags, ...toTags(named, 'cache'), ...groups])];
 }
 
+/** Told to caches further out on every hit, as on the first answer. */
+function withTags(
+  headers: StorableHead['headers'],
+  tags: readonly string[],
+  { tagField }: CacheConfig,
+): StorableHead['headers'] {
+  const line = tagLineOf(tagField, tags);
+  if (line === undefined) return headers;
+  return [...headers.filter(([name]) => name.toLowerCase() !== line[0].toLowerCase()), line];
+}
+
 function varyNamesOf(field: FieldReader, tracker: Tracker | undefined, config: CacheConfig): string[] {
   const read = tracker?.keyedHeaders() ?? [];
   const named = fieldNames(field('vary'));
@@ -133,6 +151,26 @@ function varyNamesOf(field: FieldReader, tracker: Tracker | undefined, config: C
 function meetsCondition(req: Request, res: Response, { condition }: CacheConfig): boolean {
   const answer: unknown = condition === undefined || condition(req, res);
   return answer === true;
+}
+
+/**
+ * A plan for what holds bytes of a stored response. The run that made those depended on things that this one, which perhaps only answered 304, has not come to:
+ * its tags, the headers it varies by and whether it had looked at who is asking still count. `undefined`: together these are more tags than an entry holds.
+ */
+export function inheritPlan(
+  plan: Plan,
+  { basis, varyNames }: { readonly basis: Stored | undefined; readonly varyNames: readonly string[] },
+): Plan | undefined {
+  if (basis === undefined) return plan;
+  const tags = [...new Set([...plan.tags, ...dependenciesOf(basis.entry).tags])];
+  if (tags.length > MAX_TAGS) return undefined;
+  return {
+    ...plan,
+    tags,
+    head: { ...plan.head, shape: plan.head.shape?.filter((name) => basis.head.shape?.includes(name)) },
+    varyNames: [...new Set([...plan.varyNames, ...varyNames])].toSorted(),
+    isNeutral: plan.isNeutral && isNeutral(basis.entry),
+  };
 }
 
 /** A whole response, as it is stored. */
@@ -152,7 +190,7 @@ export function toRecorded(
 ): Recorded {
   const draft: EntryDraft = {
     key: entryKey('h', key.name),
-    tags: [...plan.tags, urlTag(key.url)],
+    tags: [...new Set([...plan.tags, urlTag(key.url)])],
     stamp,
     flags: flagsOf.response(plan),
     freshMs: plan.storage.freshMs,

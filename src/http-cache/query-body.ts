@@ -1,5 +1,6 @@
 import type { Request } from 'express';
 import { digest } from '../core/digest.ts';
+import { hasBody } from './bypass.ts';
 
 /** Longer ones are not cached. */
 const MAX_QUERY_BYTES = 65_536;
@@ -12,9 +13,14 @@ export async function bodyDigest(req: Request): Promise<string | undefined> {
   const type = req.headers['content-type'] ?? '';
   const encoding = req.headers['content-encoding'] ?? '';
   const parsed: unknown = req.body;
-  if (parsed !== undefined)
+  if (req.readableEnded) {
+    // Parsers keep the files of a form elsewhere.
+    if (parsed === undefined || /^multipart\//i.test(type)) return undefined;
     return digest(JSON.stringify([type, Buffer.isBuffer(parsed) ? parsed.toString('latin1') : parsed]));
-  if (req.readableEnded) return undefined;
+  }
+  // Looking into an empty stream would have its end told before the handler listens.
+  if (!hasBody(req)) return digest(JSON.stringify([type, encoding, '']));
+  // Parsers may leave an empty object for what they do not know (body-parser 1), and the bytes.
   const bytes = await peekBody(req);
   return bytes && digest(JSON.stringify([type, encoding, bytes.toString('latin1')]));
 }

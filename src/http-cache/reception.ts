@@ -17,6 +17,8 @@ export interface Fill {
   readonly forward: Forward;
   /** Where its lookup ended. */
   readonly address: string;
+  /** Names of the request headers by which the basis was selected. */
+  readonly varyNames: readonly string[];
   /** A stored response that may not be sent as it is: to be validated or completed, and for when the handler fails. Its body is whole. */
   readonly basis: Stored | undefined;
   /** What the handler is asked under, because of the basis. */

@@ -5,13 +5,13 @@ import { addCacheStatus } from './cache-status.ts';
 import { type Conditions, describesBody, heedsConditions, isNotModified } from './conditional.ts';
 import type { Fill, Filling, Reception } from './reception.ts';
 import type { FieldReader } from './freshness.ts';
-import { tellTags } from './groups.ts';
+import { tagLineOf } from './groups.ts';
 import { joinParts, partOf } from './partial.ts';
-import { type Plan, planOf, type Representation, toRecorded } from './plan.ts';
+import { inheritPlan, type Plan, planOf, type Representation, toRecorded } from './plan.ts';
 import type { Recorded } from './recorded.ts';
 import { clientCacheControl, statusKey } from './replay.ts';
 import { type HeadersBefore, reasonOf, resetReason, type StorableHead, storableHeaders } from './response-head.ts';
-import { agrees, mergeHeaders, readerOf } from './revalidate.ts';
+import { agrees, mergeHeaders, readerOf, validationOf } from './revalidate.ts';
 
 /** The handler's answer goes to its client as it comes, and is kept while it may be stored. */
 export function recordResponse(filling: Filling): Reception {
@@ -33,9 +33,11 @@ export function recordResponse(filling: Filling): Reception {
   }
 
   if (plan === undefined) refuse(true);
-  describe(fill, plan, isStored);
+  const handlerStatus = res.statusCode;
+  const mode = answersNotModified(res, conditions) ? 'mute' : 'send';
+  describe(fill, plan, { isStored, ...(mode === 'mute' && { forwardStatus: handlerStatus }) });
   return {
-    mode: answersNotModified(res, conditions) ? 'mute' : 'send',
+    mode,
     chunk(bytes) {
       if (plan === undefined) return false;
       size += bytes.length;
@@ -79,9 +81,15 @@ function tryPlan(filling: Filling): Plan | undefined {
 
 /** GET and what stands for it; HEAD only to freshen what GET stored (RFC 9111 §4.3.5). A 304 to conditions of nobody's says nothing. */
 function mayBeRecorded({ fill: { exchange, basis } }: Filling): boolean {
-  const { req, res } = exchange;
-  if (req.method === 'HEAD') return basis !== undefined && res.statusCode === basis.head.status;
+  const { req } = exchange;
+  if (req.method === 'HEAD') return mayFreshen(exchange, basis);
   return req.method !== 'POST' || isOfItsOwnUrl(exchange);
+}
+
+/** Where the cache has made up the validator itself, HEAD proves nothing: anybody could keep an old body alive by it. */
+function mayFreshen({ res, config }: Fill['exchange'], basis: Fill['basis']): boolean {
+  if (basis === undefined || basis.head.part !== undefined || res.statusCode !== basis.head.status) return false;
+  return config.policy.etag === 'keep' || validationOf(basis.head) !== undefined;
 }
 
 /** RFC 9110 §9.3.3: a response to POST may answer GET when it has a lifetime and names the request's own URL. */
@@ -116,12 +124,17 @@ function representationOf({ exchange, basis, address }: Fill, before: HeadersBef
 }
 
 /** Says what the client and caches further out should know. */
-function describe({ exchange, forward, wishes }: Fill, plan: Plan | undefined, isStored: boolean): void {
+function describe(
+  { exchange, forward, wishes }: Fill,
+  plan: Plan | undefined,
+  became: { readonly isStored: boolean; readonly forwardStatus?: number },
+): void {
   const { res, config } = exchange;
   if (wishes.isPrivate && !res.hasHeader('cache-control')) res.setHeader('Cache-Control', 'private');
-  addCacheStatus(res, { forward, isStored }, statusKey(exchange));
+  addCacheStatus(res, { forward, ...became }, statusKey(exchange));
   if (plan === undefined) return;
-  if (config.tagField !== undefined) tellTags(res, config.tagField, plan.tags);
+  const tagLine = tagLineOf(config.tagField, plan.tags);
+  if (tagLine !== undefined) res.setHeader(...tagLine);
   if (config.clientTtlMs !== undefined && !res.hasHeader('cache-control')) {
     res.setHeader('Cache-Control', clientCacheControl(config, 0));
   }
@@ -154,15 +167,22 @@ function complete(fill: Fill, plan: Plan, body: Buffer, computeMs: number): Reco
     return isDescribed ? toRecorded(fill, { plan, head: asWhole(newer.head), body, computeMs }) : undefined;
   }
   const headers = mergeHeaders(basis.head.headers, newer.head.headers);
-  const head = asWhole({ ...newer.head, headers, part: joined.part });
-  return toRecorded(fill, { plan, head, body: joined.body, computeMs });
+  const inherited = inheritPlan(plan, fill);
+  if (inherited === undefined) return undefined;
+  const head = asWhole({ ...inherited.head, headers, part: joined.part });
+  return toRecorded(fill, { plan: inherited, head, body: joined.body, computeMs });
 }
 
 /** A part that has become the whole is a 200 (RFC 9110 §15.3.7.3). */
 export function asWhole(head: StorableHead): StorableHead {
   const { part, ...rest } = head;
   if (part === undefined || part.first !== 0 || part.last !== part.length - 1) return head;
-  return { ...rest, status: 200, reason: undefined, headers: rest.headers.filter(([name]) => name.toLowerCase() !== 'content-range') };
+  return {
+    ...rest,
+    status: 200,
+    reason: undefined,
+    headers: rest.headers.filter(([name]) => name.toLowerCase() !== 'content-range'),
+  };
 }
 
 /** Weak: compression on the way out may change the bytes. */
@@ -174,11 +194,13 @@ function withEtag(head: StorableHead, body: Buffer, { policy }: Fill['exchange']
 
 function freshenByHead(fill: Fill, plan: Plan, computeMs: number): Recorded | undefined {
   const { basis } = fill;
-  if (basis === undefined) return undefined;
+  const inherited = inheritPlan(plan, fill);
+  if (basis === undefined || inherited === undefined) return undefined;
   const { coding, size } = basis.head;
   // The handler's own may have taken its place.
   const hasOwnEtag = basis.head.hasOwnEtag === true && readerOf(plan.head.headers)('etag') === basis.head.etag;
-  return toRecorded(fill, { plan, head: { ...plan.head, coding, size, hasOwnEtag }, body: basis.entry.body, computeMs });
+  const head = { ...inherited.head, coding, size, hasOwnEtag };
+  return toRecorded(fill, { plan: inherited, head, body: basis.entry.body, computeMs });
 }
 
 /** Turns a success into the 304 that the client's own validators ask for. */

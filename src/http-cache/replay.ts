@@ -30,6 +30,7 @@ const MAX_TEXT_BYTES = 16_384;
 /** Sends a stored response: its own status, headers and bytes, with Age and Cache-Status; 304 to a client that has it; the part it asked for; only the head to HEAD. */
 export function replay(exchange: Exchange, { head, body, bodyBytes, ageMs, status, isOverlay }: Replay): void {
   const { req, res, config } = exchange;
+  if (res.headersSent) return;
   const isUnchanged = heedsConditions(head.status) && isNotModified(conditionsOf(req.headers), head);
   // One by one: writeHead copies what it is given, which costs twice as much.
   for (const [name, value] of head.headers) {
@@ -139,6 +140,7 @@ function sendUnsatisfiable(res: Response, length: number, targeted: readonly str
   for (const name of res.getHeaderNames()) if (describesBody(name)) res.removeHeader(name);
   for (const name of ['cache-control', 'expires', 'etag', 'last-modified', ...targeted]) res.removeHeader(name);
   res.setHeader('Content-Range', `bytes */${length}`);
+  res.setHeader('Content-Length', '0');
   res.writeHead(416);
   res.end();
 }

@@ -17,6 +17,11 @@ export function isMarkedPublic({ flags }: Pick<Entry, 'flags'>): boolean {
   return (flags & PUBLIC) !== 0;
 }
 
+/** Whether the handler was seen not to look at who is asking. */
+export function isNeutral({ flags }: Pick<Entry, 'flags'>): boolean {
+  return (flags & NEUTRAL) !== 0;
+}
+
 /** Whether it is no response but says by what the responses vary. */
 export function isMarker({ flags }: Pick<Entry, 'flags'>): boolean {
   return (flags & MARKER) !== 0;
@@ -151,16 +156,19 @@ export function decodeHead(metadata: Buffer): ResponseHead | undefined {
 }
 
 /** What is not sent but decides how the rest is. */
-function isConsistent({ coding, size, part, revalidate, shape, headers, ...times }: StorableHead): boolean {
+function isConsistent(head: StorableHead): boolean {
+  const { reason, coding, size, revalidate, shape, ...times } = head as { readonly [K in keyof StorableHead]: unknown };
+  if (reason !== undefined && typeof reason !== 'string') return false;
   for (const ms of [times.age, times.staleWhileRevalidate, times.staleIfError]) {
-    if (ms !== undefined && !(Number.isFinite(ms) && ms >= 0)) return false;
+    if (ms !== undefined && !(typeof ms === 'number' && ms >= 0 && ms < Infinity)) return false;
   }
   if (revalidate !== undefined && revalidate !== 'must' && revalidate !== 'declared') return false;
-  if (shape !== undefined && !(Array.isArray(shape) && shape.every((name) => typeof name === 'string'))) return false;
-  if (size !== undefined && !(Number.isSafeInteger(size) && size >= 0)) return false;
-  const isEncoded = headers.some(([name]) => name.toLowerCase() === 'content-encoding');
+  if (shape !== undefined && !(Array.isArray(shape) && shape.every((name: unknown) => typeof name === 'string')))
+    return false;
+  if (size !== undefined && !(Number.isSafeInteger(size) && Number(size) >= 0)) return false;
+  const isEncoded = head.headers.some(([name]) => name.toLowerCase() === 'content-encoding');
   if (coding !== undefined && (coding !== 'gzip' || size === undefined || isEncoded)) return false;
-  return part === undefined || (times.status === 206 && isPart(part));
+  return head.part === undefined || (head.status === 206 && isPart(head.part));
 }
 
 function isPart({ first, last, length }: StoredPart): boolean {

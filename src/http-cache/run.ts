@@ -1,11 +1,12 @@
 import { entryKey } from '../cache/tags.ts';
 import type { EntryDraft } from '../cache/entry.ts';
-import type { LeaseOutcome } from '../cache/leases.ts';
-import { within } from '../core/deadline.ts';
+import type { Lease, LeaseOutcome } from '../cache/leases.ts';
+import { inTime, within } from '../core/deadline.ts';
 import type { Stamp } from '../register/mirror.ts';
 import type { Forward } from './cache-status.ts';
 import { compressBody } from './compress.ts';
-import { type Exchange, tell } from './exchange.ts';
+import { wholeFor } from './content.ts';
+import { type Exchange, isOver, tell } from './exchange.ts';
 import { recordFill } from './fill.ts';
 import { attachHandle } from './handle.ts';
 import { completionOf } from './partial.ts';
@@ -45,13 +46,25 @@ const NOBODY: Sharing = { share: () => undefined, settle: () => undefined };
 export function lead(exchange: Exchange, run: Run, again: () => Promise<void>): void | Promise<void> {
   const share = beginFlight(exchange, run.stamp);
   if (exchange.state.backend.leases === undefined || exchange.config.coalesce === 'process') {
-    return runHandler(exchange, run, { ...NOBODY, share });
+    return withWholeBasis(exchange, run, (whole) => runHandler(exchange, whole, { ...NOBODY, share }));
   }
   return claim(exchange, run.lookup).then((claimed) => {
     if (claimed === 'again' || claimed === 'refused') share(claimed);
     if (claimed === 'again') return again();
-    return runHandler(exchange, run, claimed === 'refused' ? NOBODY : { share, settle: claimed.settle });
+    const sharing = claimed === 'refused' ? NOBODY : { share, settle: claimed.settle };
+    return withWholeBasis(exchange, run, (whole) => runHandler(exchange, whole, sharing));
   });
+}
+
+/** What was read in part, or is compressed for others, is made whole before it is validated: it will be stored again, or sent. */
+export function withWholeBasis(
+  exchange: Exchange,
+  run: Run,
+  go: (run: Run) => void | Promise<void>,
+): void | Promise<void> {
+  const { basis, lookup } = run;
+  const whole = basis && wholeFor(exchange, basis, lookup);
+  return whole instanceof Promise ? whole.then((read) => go({ ...run, basis: read })) : go(run);
 }
 
 /** Others may join from now on, until the returned function says what became of it. */
@@ -71,13 +84,15 @@ export function beginFlight({ config, key, state, flightKey }: Exchange, stamp: 
 /** Becomes the one that computes, over all processes; or learns that another has stored a response (`again`), or has none that can be shared or takes too long (`refused`). */
 export async function claim(
   { state, group, flightKey }: Exchange,
-  { address, bytes }: Located,
+  lookup: Located,
 ): Promise<Pick<Sharing, 'settle'> | 'again' | 'refused'> {
   const giveUpAt = performance.now() + MAX_WAIT_MS;
   const { leases } = state.backend;
   if (leases === undefined) return NOBODY;
-  while (performance.now() < giveUpAt) {
-    const lease = await leases.ask(address, group, bytes);
+  const { address, bytes } = lookup;
+  for (let deadlineAt = lookup.deadlineAt; performance.now() < giveUpAt;) {
+    const lease = await askInTime(leases.ask(address, group, bytes), deadlineAt);
+    deadlineAt = Infinity; // From now on others are waited for, and each question has a deadline of its own.
     if (lease.state === 'changed') return 'again';
     if (lease.state === 'mine') return lease;
     if (lease.state === 'unavailable') return NOBODY;
@@ -89,15 +104,30 @@ export async function claim(
   return 'refused';
 }
 
+/** Lookup and lease have one deadline; what comes later is given back. */
+async function askInTime(asked: Promise<Lease>, deadlineAt: number): Promise<Lease> {
+  let isLate = false;
+  void asked.then((lease) => isLate && lease.state === 'mine' && lease.settle('left'));
+  const lease = await inTime<Lease>(deadlineAt, asked, { state: 'unavailable' });
+  isLate = true;
+  return lease;
+}
+
 /** Runs the handler for this request. */
 export function runHandler(exchange: Exchange, run: Run, sharing: Sharing = NOBODY): void {
   const { req, res, config } = exchange;
+  if (isOver(res)) {
+    sharing.share('again');
+    sharing.settle('left');
+    return;
+  }
   tell(exchange, 'misses', 'cache:miss');
   const fill: Fill = {
     exchange,
     stamp: run.stamp,
     forward: run.forward,
     address: run.lookup.address,
+    varyNames: run.lookup.varyNames ?? [],
     basis: run.basis,
     asked: askedOf(exchange, run),
     tracker: isTracked(config) ? track(req, res, config) : undefined,
@@ -116,7 +146,15 @@ export function runUnshared(
   const { res, state } = exchange;
   tell(exchange, 'bypasses', 'cache:bypass');
   const nothing = { basis: undefined, asked: undefined, tracker: undefined };
-  const fill: Fill = { exchange, stamp, forward, address: exchange.key.address, ...nothing, wishes: attachHandle(res) };
+  const fill: Fill = {
+    exchange,
+    stamp,
+    forward,
+    address: exchange.key.address,
+    varyNames: [],
+    ...nothing,
+    wishes: attachHandle(res),
+  };
   recordFill(fill, {
     recorded(response) {
       state.uncacheable.delete(exchange.flightKey);
@@ -160,7 +198,10 @@ function outcomeOf(fill: Fill, { share, settle }: Sharing): FillOutcome {
       warn(response.varyNames);
     },
     refused(isFinal) {
-      if (isFinal && req.method === 'GET' && req.headers.range === undefined) state.uncacheable.set(flightKey, true);
+      // Of what one client did not want stored others may want it.
+      const isOfResponse = isFinal && !exchange.directives.noStore;
+      if (isOfResponse && req.method === 'GET' && req.headers.range === undefined)
+        state.uncacheable.set(flightKey, true);
       share('refused');
       settle(isFinal ? 'refused' : 'failed');
       warn([]);
@@ -189,13 +230,21 @@ function store(exchange: Exchange, shared: SharedResponse, settle: Sharing['sett
   const { store: cacheStore } = state.backend;
   const { varyNames, address, draft } = shared;
   if (!state.variants.hasRoom(key, varyNames, config.maxVariants)) return settle('refused');
-  state.variants.learn(key, varyNames, draft.freshMs + draft.staleMs);
+  const knownMs = state.variants.learn(key, varyNames, draft.freshMs + draft.staleMs);
   const write = (written: EntryDraft): void => {
     // Nobody waits: the command is on its way before the last byte of the response, so this process' next read comes behind it.
     const writing = cacheStore.write(address, written);
     void writing.then((isStored) => isStored && tell(exchange, 'stores', 'cache:store'));
     if (varyNames.length === 0) return settle('stored');
-    const marker = { ...written, flags: flagsOf.marker, metadata: varyNames.join(), body: Buffer.alloc(0) };
+    // As long as the longest-lived variant.
+    const lifetime = { staleMs: Math.max(written.staleMs, knownMs - written.freshMs) };
+    const marker = {
+      ...written,
+      ...lifetime,
+      flags: flagsOf.marker,
+      metadata: varyNames.join(),
+      body: Buffer.alloc(0),
+    };
     // On Cluster these are different nodes: only their answers tell that both are in place.
     void Promise.all([writing, cacheStore.write(key.address, marker)]).then(() => settle('stored'));
   };

@@ -1,11 +1,11 @@
 import { refreshBehind } from './background.ts';
 import { addCacheStatus, type Forward } from './cache-status.ts';
-import { type Content, contentFor, wholeFor } from './content.ts';
-import { bypass, type Exchange, tell } from './exchange.ts';
+import { type Content, contentFor } from './content.ts';
+import { bypass, type Exchange, isOver, tell } from './exchange.ts';
 import { follow } from './follow.ts';
 import { rangeInPart } from './partial.ts';
 import { replay, statusKey } from './replay.ts';
-import { lead, type Run, runHandler } from './run.ts';
+import { lead, type Run, runHandler, withWholeBasis } from './run.ts';
 import type { SharedResponse } from './shared.ts';
 import { type Decision, decide, type Stored, totalAge, ttlOf } from './stale.ts';
 import { servable } from './stored.ts';
@@ -23,10 +23,11 @@ export function partNeeded({ req: { method, headers } }: Exchange): Part {
 
 /** Answers a request after its lookup: from the cache, from another request's handler run, or by running its own. */
 export function serve(exchange: Exchange, lookup: Located, joins = 0): void | Promise<void> {
+  if (isOver(exchange.res)) return undefined;
   const stored = servable(exchange, lookup.found);
   const decision = stored && decide(stored, exchange.directives);
   if (stored !== undefined && decision !== undefined && mayAnswer(exchange, stored, decision, lookup)) {
-    const content = contentFor(exchange, stored, lookup.address);
+    const content = contentFor(exchange, stored, lookup);
     if (!(content instanceof Promise)) return serveStored(exchange, stored, content);
     return content.then((read) =>
       read === undefined
@@ -72,9 +73,11 @@ interface Forwarding {
 /** The handler is asked, by this request or by one that has come before. */
 function forward(exchange: Exchange, { lookup, joins, stored, reason }: Forwarding): void | Promise<void> {
   const { state, flightKey } = exchange;
-  if (exchange.directives.onlyIfCached) return sendGatewayTimeout(exchange, reason);
+  if (exchange.directives.onlyIfCached) return sendGatewayTimeout(exchange);
   if (lookup.stamp === undefined) return serveWithoutStore(exchange);
-  const run: Run = { lookup, stamp: lookup.stamp, forward: reason, basis: stored };
+  // `request` is for what was fresh (RFC 9211 §2.2).
+  const isStale = reason === 'request' && stored?.state === 'stale';
+  const run: Run = { lookup, stamp: lookup.stamp, forward: isStale ? 'stale' : reason, basis: stored };
   if (!mayShare(exchange, reason) || joins >= MAX_JOINS) {
     return withWholeBasis(exchange, run, (whole) => runHandler(exchange, whole));
   }
@@ -82,12 +85,13 @@ function forward(exchange: Exchange, { lookup, joins, stored, reason }: Forwardi
     serve(exchange, await state.variants.read(exchange.key, partNeeded(exchange)), joins + 1);
   const outcome = state.flights.find(flightKey)?.outcome ?? (joins === 0 ? landedSince(exchange) : undefined);
   if (outcome !== undefined) return follow(exchange, { ...run, outcome, again });
-  return withWholeBasis(exchange, run, (whole) => lead(exchange, whole, again));
+  return lead(exchange, run, again);
 }
 
 /** Others may wait for this request's handler run, and it for theirs; not where it wants bytes, or a validation, of its own. */
-function mayShare({ req, state, flightKey }: Exchange, reason: Forward): boolean {
+function mayShare({ req, state, flightKey, directives }: Exchange, reason: Forward): boolean {
   if (req.method === 'HEAD' || req.headers.range !== undefined || reason === 'request') return false;
+  if (directives.noCache || directives.noStore) return false;
   return !state.uncacheable.has(flightKey);
 }
 
@@ -97,23 +101,15 @@ function landedSince({ state, flightKey, startedAt }: Exchange): Promise<SharedR
   return landed === undefined || landed.landedAt < startedAt ? undefined : Promise.resolve(landed.response);
 }
 
-/** What was read in part, or is compressed for others, is made whole before it is validated: it will be stored again, or sent. */
-function withWholeBasis(exchange: Exchange, run: Run, go: (run: Run) => void | Promise<void>): void | Promise<void> {
-  const { basis, lookup } = run;
-  const whole = basis && wholeFor(exchange, basis, lookup.address);
-  return whole instanceof Promise ? whole.then((read) => go({ ...run, basis: read })) : go(run);
-}
-
 function serveWithoutStore(exchange: Exchange): void {
   exchange.state.backend.httpStatistics.count(exchange.route, 'errors');
   addCacheStatus(exchange.res, { forward: 'bypass', detail: 'store-unavailable' }, statusKey(exchange));
   bypass(exchange, exchange.key);
 }
 
-/** RFC 9111 §5.2.1.7: nothing stored answers, and nobody else may be asked. */
-function sendGatewayTimeout(exchange: Exchange, reason: Forward): void {
+/** RFC 9111 §5.2.1.7: nothing stored answers, and nobody else may be asked. Without Cache-Status: nothing was forwarded, nothing hit (RFC 9211 §2). */
+function sendGatewayTimeout(exchange: Exchange): void {
   tell(exchange, 'misses', 'cache:miss');
-  addCacheStatus(exchange.res, { forward: reason, detail: 'only-if-cached' }, statusKey(exchange));
   exchange.res.writeHead(504, { 'Content-Length': 0 });
   exchange.res.end();
 }

@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http';
 import type { Exchange } from './exchange.ts';
 import type { Filling, Reception } from './reception.ts';
 import { completes } from './partial.ts';
-import { planOf, type Representation, toRecorded } from './plan.ts';
+import { inheritPlan, type Plan, planOf, type Representation, toRecorded } from './plan.ts';
 import { asWhole, fieldOf } from './record-response.ts';
 import type { Recorded } from './recorded.ts';
 import { replay } from './replay.ts';
@@ -26,7 +26,9 @@ export function receiveSpecial(filling: Filling): Reception | undefined {
   const { statusCode } = exchange.res;
   const hasAsked = asked !== undefined;
   if (statusCode === 304 && hasAsked && basis.head.part === undefined) return receiveValidation(filling, basis);
-  if (statusCode === 206 && hasAsked && basis.head.part !== undefined && exchange.req.headers.range === undefined) {
+  // 416: it is shorter now than it was, or If-Range was not heeded.
+  const isCompletion = statusCode === 206 || statusCode === 416;
+  if (isCompletion && hasAsked && basis.head.part !== undefined && exchange.req.headers.range === undefined) {
     return receiveCompletion(filling, basis);
   }
   const { staleOnError } = exchange.config.policy;
@@ -50,7 +52,8 @@ function receiveValidation({ fill, outcome, before, delayMs, startedAt }: Fillin
   const { coding, size, hasOwnEtag } = basis.head;
 
   function freshened(): Recorded | undefined {
-    const plan = merged && planOf(response, { exchange, wishes, tracker, delayMs });
+    const newest = merged && planOf(response, { exchange, wishes, tracker, delayMs });
+    const plan = newest && inheritPlan(newest, fill);
     if (plan === undefined) return undefined;
     const computeMs = performance.now() - startedAt;
     const head = { ...plan.head, coding, size, hasOwnEtag };
@@ -105,8 +108,16 @@ function receiveCompletion({ fill, outcome, before, delayMs, startedAt }: Fillin
         return;
       }
       const whole = asWhole({ ...basis.head, headers, part: { ...part, last: part.length - 1 } });
-      const response = { status: 200, reason: undefined, field: readerOf(whole.headers, fieldOf(res)), headers: whole.headers };
-      const plan = attempt(exchange, () => planOf(response, { exchange, wishes, tracker, delayMs }));
+      const response = {
+        status: 200,
+        reason: undefined,
+        field: readerOf(whole.headers, fieldOf(res)),
+        headers: whole.headers,
+      };
+      const plan = attempt(exchange, (): Plan | undefined => {
+        const newest = planOf(response, { exchange, wishes, tracker, delayMs });
+        return newest && inheritPlan(newest, fill);
+      });
       if (plan === undefined) outcome.refused(false);
       else {
         const computeMs = performance.now() - startedAt;
@@ -140,7 +151,8 @@ function receiveFailure({ fill, outcome, before }: Filling, basis: Stored): Rece
 /** Takes back what the handler has set. */
 function resetHeaders(res: ServerResponse, before: HeadersBefore): void {
   for (const name of res.getHeaderNames()) if (!before.has(name)) res.removeHeader(name);
-  for (const [name, value] of before) res.setHeader(name, value);
+  // What has not changed keeps its spelling.
+  for (const [name, value] of before) if (String(res.getHeader(name)) !== String(value)) res.setHeader(name, value);
   resetReason(res);
 }
 

@@ -15,12 +15,10 @@ export type Decision = 'serve' | 'serve-and-refresh' | 'stale' | 'request';
 export function decide(stored: Stored, wanted: RequestDirectives): Decision {
   if (wanted.noCache || wanted.noStore) return 'request';
   const ageMs = totalAge(stored);
-  if (wanted.maxAgeMs !== undefined && ageMs > wanted.maxAgeMs) {
-    // max-age without max-stale asks for nothing stale either way (§5.2.1.2).
-    return 'request';
-  }
+  if (wanted.maxAgeMs !== undefined && ageMs > wanted.maxAgeMs) return 'request';
   if (stored.state === 'fresh') return stored.entry.freshMs - stored.ageMs < wanted.minFreshMs ? 'request' : 'serve';
-  if (wanted.minFreshMs > 0) return 'request';
+  // max-age without max-stale takes nothing stale (§5.2.1.1).
+  if (wanted.minFreshMs > 0 || (wanted.maxAgeMs !== undefined && wanted.maxStaleMs === 0)) return 'request';
   const { staleWhileRevalidate = 0 } = stored.head;
   if (isSoftlyPurged(stored) ? stored.head.revalidate !== 'must' : staleBy(stored) < staleWhileRevalidate) {
     return 'serve-and-refresh';

@@ -16,13 +16,14 @@ export function servable(exchange: Exchange, found: Found | undefined): Stored |
   if (!isUrlAlive(exchange, found.entry)) return undefined;
   const head = headOf(found.entry);
   if (head === undefined || (head.setsCookies && exchange.config.policy.setCookie !== 'store')) return undefined;
-  if (!isInSize(found.entry, head, exchange.config.maxBytes)) return undefined;
+  if (!isPlausible(found.entry, head, exchange.config.maxBytes)) return undefined;
   if (!isForLikesOf(exchange, found.entry, head)) return undefined;
   return { ...found, head };
 }
 
 /** No route stores larger ones, so what says it is was not stored by it; neither was a part that is not as long as it says. */
-function isInSize({ bodyBytes }: Entry, { size, part }: ResponseHead, maxBytes: number): boolean {
+function isPlausible({ bodyBytes, freshMs, staleMs }: Entry, { size, part }: ResponseHead, maxBytes: number): boolean {
+  if (!Number.isFinite(freshMs + staleMs)) return false;
   return (size ?? bodyBytes) <= maxBytes && (part === undefined || part.last - part.first + 1 === bodyBytes);
 }
 

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Request, Response } from 'express';
 import type { CacheConfig } from './options.ts';
+import { foreignParameters } from './from-url.ts';
 import { isAddress, isCredential, isHarmless, tellsApart, USUAL_CREDENTIALS } from './request-fields.ts';
 import { namesOn, shapeOf } from './request-shape.ts';
 import { type HeaderReadings, type OnRead, watch, watchedHeaders } from './watch.ts';
@@ -88,7 +89,10 @@ export function track(req: Request, res: Response, config: CacheConfig): Tracker
 
   // Before there are properties of the watch's own.
   watchProperties(req, res, note);
-  watchHeaders(req, headerReadings(readings, config, note, () => isPaused));
+  watchHeaders(
+    req,
+    headerReadings(readings, config, note, () => isPaused),
+  );
   watchWhence(req, res, { note, pause });
 
   return {
@@ -155,7 +159,7 @@ function watchProperties(req: Request, res: Response, note: Note): void {
       note(isSilent(name, value, hasCredentials) ? 'absent' : 'given', label);
 
   for (const name of namesOn(req)) {
-    const onRead = noteAs(name, `req.${String(name)}`);
+    const onRead = noteAs(name, `req.${name}`);
     if (!watch(req, name, onRead)) onRead(req); // It cannot be watched, so it counts as read.
   }
   // A request without a body has nothing here but what middleware made of it.
@@ -163,6 +167,10 @@ function watchProperties(req: Request, res: Response, note: Note): void {
     watch(req, 'body', (value) => {
       if (value !== undefined && !isEmptyObject(value)) note('given', 'req.body');
     });
+  }
+  for (const { target, name } of foreignParameters(req)) {
+    const onRead = noteAs(hasCredentials ? '' : 'session', `the parameter ${name}`);
+    if (!watch(target, name, onRead)) onRead(target);
   }
   const locals = res.locals as object | undefined;
   if (locals === undefined) return;

@@ -44,16 +44,23 @@ function invalidateAfterUnsafe(
 }
 
 function purgesOf(req: Request, res: Response): Purge[] {
-  const urls = [req.originalUrl, ...['location', 'content-location'].flatMap((name) => sameHostUrl(req, res, name))];
+  const urls = [ownUrl(req), ...['location', 'content-location'].flatMap((name) => sameHostUrl(req, res, name))];
   const origin = originOf(req);
   const groups = groupsIn(fieldOf(res)('cache-group-invalidation')).map((group) => groupTag(origin, group));
   return [...urls.map(urlTag), ...groups].map((value) => ({ mode: 'hard', kind: 'tag', value }));
 }
 
+/** Path and query as routers see them: a request line may also hold a full URL, or a fragment. */
+function ownUrl({ originalUrl }: Request): string {
+  const [url = ''] = originalUrl.split('#', 1);
+  return url.replace(/^[a-z][a-z\d+.-]*:\/\/[^/?]*/i, '').replace(/^(?!\/)/, '/');
+}
+
 function sameHostUrl(req: Request, res: Response, name: string): string[] {
   const value = res.getHeader(name);
-  const base = `http://${req.headers.host ?? 'localhost'}`;
-  if (value === undefined || !URL.canParse(base) || !URL.canParse(String(value), base + req.originalUrl)) return [];
+  const origin = originOf(req);
+  const base = URL.canParse(origin) ? origin : 'http://localhost';
+  if (value === undefined || !URL.canParse(String(value), base + req.originalUrl)) return [];
   const url = new URL(String(value), base + req.originalUrl);
   return url.host === new URL(base).host ? [url.pathname + url.search] : [];
 }

@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import { type CacheStore, type Lookup, UNAVAILABLE } from '../cache/store.ts';
-import { within } from '../core/deadline.ts';
+import { inTime } from '../core/deadline.ts';
 import { fieldNames } from './field-names.ts';
 import { isMarker } from './response-head.ts';
 import type { RequestKey } from './request-key.ts';
@@ -9,6 +9,10 @@ import type { RequestKey } from './request-key.ts';
 export interface Located extends Lookup {
   /** Where the response is, or would be as far as is known. */
   readonly address: string;
+  /** Until when whoever waits may go on waiting for Redis, on the clock of this process. */
+  readonly deadlineAt: number;
+  /** Names of the headers whose values selected it. Default: none. */
+  readonly varyNames?: readonly string[];
   /** There are responses for this key, but none for the values of the headers they vary by. */
   readonly isVaryMiss?: boolean;
 }
@@ -21,8 +25,8 @@ export interface VariantReader {
   read(key: RequestKey, part: Part): Located | Promise<Located>;
   /** Whether one more variant may be stored at this key. */
   hasRoom(key: RequestKey, names: readonly string[], maxVariants: number): boolean;
-  /** Remembers what a response at this key varies by, and that this variant is stored for so long. */
-  learn(key: RequestKey, names: readonly string[], keptMs: number): void;
+  /** Remembers what a response at this key varies by, and that this variant is stored for so long. Returns for how long any is: what they vary by must be known as long. */
+  learn(key: RequestKey, names: readonly string[], keptMs: number): number;
 }
 
 const MAX_REMEMBERED = 10_000;
@@ -51,14 +55,14 @@ export function createVariantReader(store: CacheStore): VariantReader {
   /** Reads follow each other here, and one deadline is for all of them. */
   async function readBy(deadlineAt: number, address: string, part: Part): Promise<Located> {
     const lookup = store.read(address, part);
-    if (!(lookup instanceof Promise)) return locate(lookup, address);
-    return locate(await within(Math.max(0, deadlineAt - performance.now()), lookup, UNAVAILABLE), address);
+    if (!(lookup instanceof Promise)) return locate(lookup, address, deadlineAt);
+    return locate(await inTime(deadlineAt, lookup, UNAVAILABLE), address, deadlineAt);
   }
 
   async function readVariant(key: RequestKey, names: readonly string[], part: Part): Promise<Located> {
     const deadlineAt = performance.now() + store.deadlineMs;
     const address = key.variant(names);
-    const lookup = locate(await store.read(address, part), address);
+    const lookup = { ...locate(await store.read(address, part), address, deadlineAt), varyNames: names };
     if (lookup.found !== undefined || lookup.stamp === undefined) return lookup;
     const base = await readBy(deadlineAt, key.address, part);
     const current = namesIn(base);
@@ -69,14 +73,14 @@ export function createVariantReader(store: CacheStore): VariantReader {
     }
     remember(key.address, current);
     if (current.join() === names.join()) return { ...lookup, isVaryMiss: true };
-    return asVariant(await readBy(deadlineAt, key.variant(current), part));
+    return asVariant(await readBy(deadlineAt, key.variant(current), part), current);
   }
 
-  function follow(key: RequestKey, lookup: Located, deadlineAt: number, part: Part): Located | Promise<Located> {
+  function follow(key: RequestKey, lookup: Located, part: Part): Located | Promise<Located> {
     const names = namesIn(lookup);
     if (names === undefined) return lookup;
     remember(key.address, names);
-    return readBy(deadlineAt, key.variant(names), part).then(asVariant);
+    return readBy(lookup.deadlineAt, key.variant(names), part).then((variant) => asVariant(variant, names));
   }
 
   return {
@@ -86,8 +90,8 @@ export function createVariantReader(store: CacheStore): VariantReader {
       const deadlineAt = performance.now() + store.deadlineMs;
       const lookup = store.read(key.address, part);
       return lookup instanceof Promise
-        ? lookup.then((outcome) => follow(key, locate(outcome, key.address), deadlineAt, part))
-        : follow(key, locate(lookup, key.address), deadlineAt, part);
+        ? lookup.then((outcome) => follow(key, locate(outcome, key.address, deadlineAt), part))
+        : follow(key, locate(lookup, key.address, deadlineAt), part);
     },
     hasRoom(key, names, maxVariants) {
       const known = names.length === 0 ? undefined : remembered.get(key.address);
@@ -97,18 +101,24 @@ export function createVariantReader(store: CacheStore): VariantReader {
       return known.stored.size < maxVariants || known.stored.has(key.variant(names));
     },
     learn(key, names, keptMs) {
-      if (names.length === 0) remembered.delete(key.address);
-      else remember(key.address, names).stored.set(key.variant(names), performance.now() + keptMs);
+      if (names.length === 0) {
+        remembered.delete(key.address);
+        return keptMs;
+      }
+      const { stored } = remember(key.address, names);
+      const now = performance.now();
+      stored.set(key.variant(names), now + keptMs);
+      return Math.max(...stored.values()) - now;
     },
   };
 }
 
-function locate({ found, stamp, bytes }: Lookup, address: string): Located {
-  return { found, stamp, bytes, address };
+function locate({ found, stamp, bytes }: Lookup, address: string, deadlineAt: number): Located {
+  return { found, stamp, bytes, address, deadlineAt };
 }
 
-function asVariant(lookup: Located): Located {
-  return lookup.found === undefined ? { ...lookup, isVaryMiss: true } : lookup;
+function asVariant(lookup: Located, varyNames: readonly string[]): Located {
+  return lookup.found === undefined ? { ...lookup, isVaryMiss: true } : { ...lookup, varyNames };
 }
 
 function namesIn({ found }: Lookup): readonly string[] | undefined {

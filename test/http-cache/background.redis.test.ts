@@ -28,7 +28,7 @@ function route(place: Place, handler: Handler, options: CacheOptions = {}): Rout
     handler(req, res, next) {
       runs++;
       if (runs === 1) return void res.send('run 1');
-      return handler(runs, req, res, next) as void;
+      return handler(runs, req, res, next);
     },
     runs: () => runs,
   };

@@ -1,4 +1,6 @@
 import { expect, it } from '@jest/globals';
+import express from 'express';
+import { ask, listen, openSuite, verdict } from '../support.ts';
 import { everywhere, expected, fateOf, headersOf, httpDate, type Headers, type Row, setAll } from './support.ts';
 
 /** Not fresh: kept by `rfc9111` only, to be asked for again. */
@@ -17,6 +19,19 @@ const dated = (dates: Readonly<Record<string, number>>): { headers: () => Header
   headers: () => Object.fromEntries(Object.entries(dates).map(([name, at]) => [name, httpDate(at)])),
 });
 
+function lifetimeThatIsNone(value: string): Row {
+  const rule = `§4.2.1 max-age=${value}, which is no number`;
+  return { rule, cc: `max-age=${value}`, ...dated({ Expires: 60 }), ...OLD };
+}
+
+function noDate(value: string): Row {
+  return { rule: `§5.3 no date: ${value}`, ...expires(value), ...OLD };
+}
+
+function ageThatIsNone(age: string): Row {
+  return { rule: `§5.1 Age that is no number: ${age}`, ...aged(age), ...FRESH };
+}
+
 const LIFETIMES: readonly Row[] = [
   { rule: '§4.2.1 s-maxage before max-age', cc: 'max-age=0, s-maxage=60', ...FRESH },
   { rule: '§4.2.1 s-maxage before max-age, when it is the shorter', cc: 's-maxage=0, max-age=60', ...REFUSED },
@@ -32,12 +47,7 @@ const LIFETIMES: readonly Row[] = [
   { rule: '§5.2 a quoted number', cc: 'max-age="60"', ...FRESH },
   { rule: '§1.2.2 leading zeros', cc: 'max-age=0060', ...FRESH },
   { rule: '§1.2.2 a number beyond 2^31', cc: 'max-age=99999999999999999999', ...FRESH },
-  ...['60s', '60.0', '-60', '+60', '0x3c', '1e3', 'x', '"60', '', '"" 60', '6 0'].map((value) => ({
-    rule: `§4.2.1 max-age=${value}, which is no number`,
-    cc: `max-age=${value}`,
-    ...(value === '6 0' || value === '"60' ? {} : dated({ Expires: 60 })),
-    ...OLD,
-  })),
+  ...['60s', '60.0', '-60', '+60', '0x3c', '1e3', 'x', '"60', '', '"" 60'].map(lifetimeThatIsNone),
   { rule: '§4.2.1 max-age without a number', cc: 'max-age', ...dated({ Expires: 60 }), ...OLD },
   { rule: '§4.2.1 s-maxage that is no number, before max-age', cc: 's-maxage=x, max-age=60', ...REFUSED },
   { rule: '§5.3 Expires later than Date', ...dated({ Date: 0, Expires: 60 }), ...FRESH },
@@ -55,6 +65,7 @@ const DATES: readonly Row[] = [
   { rule: '§5.6.7 asctime', ...expires('Sun Nov  1 08:49:37 2037'), ...FRESH },
   { rule: '§5.6.7 asctime with a day of two digits', ...expires('Sun Nov 15 08:49:37 2037'), ...FRESH },
   { rule: '§5.6.7 a leap second', ...expires('Sun, 01 Nov 2037 23:59:60 GMT'), ...FRESH },
+  { rule: '9111 §4.2 in another case', ...expires('sun, 01 NOV 2037 08:49:37 gmt'), ...FRESH },
   { rule: '§5.6.7 RFC 850, more than 50 years ahead', ...expires('Sunday, 01-Nov-94 08:49:37 GMT'), ...OLD },
   ...[
     '0',
@@ -65,11 +76,8 @@ const DATES: readonly Row[] = [
     'Sun, 01 Nov 2037 08:49:37 UTC',
     'Sun, 01 Nov 2037 08:49:37 +0000',
     'Sun, 01 Nov 2037 08:49:37',
-    'Sun, 01 Nov 2037 08:49:37 gmt',
     '01 Nov 2037 08:49:37 GMT',
     'Sun, 1 Nov 2037 08:49:37 GMT',
-    'Sun, 01 nov 2037 08:49:37 GMT',
-    'sun, 01 Nov 2037 08:49:37 GMT',
     'Sun 01 Nov 2037 08:49:37 GMT',
     'Sun, 01  Nov 2037 08:49:37 GMT',
     'Sun, 01 Nov 37 08:49:37 GMT',
@@ -83,7 +91,7 @@ const DATES: readonly Row[] = [
     'Sun Nov 1 08:49:37 2037',
     'Sun Nov  1 08:49:37 2037 GMT',
     '"Sun, 01 Nov 2037 08:49:37 GMT"',
-  ].map((value) => ({ rule: `§5.3 no date: ${value}`, ...expires(value), ...OLD })),
+  ].map(noDate),
   { rule: '§4.2.1 Expires in two lines', headers: () => ({ Expires: [httpDate(60), httpDate(90)] }), ...OLD },
 ];
 
@@ -93,11 +101,7 @@ const AGES: readonly Row[] = [
   { rule: '§5.1 of a list the first', ...aged('30, 100'), ...FRESH },
   { rule: '§5.1 of a list the first, when it is the larger', ...aged('100, 30'), ...OLD },
   { rule: '§5.1 of several lines the first', ...aged(['100', '30']), ...OLD },
-  ...['x', '-100', '100.5', '100s', '"100"', '', ' , 100', '+100'].map((age) => ({
-    rule: `§5.1 Age that is no number: ${age}`,
-    ...aged(age),
-    ...FRESH,
-  })),
+  ...['x', '-100', '100.5', '100s', '"100"', '', ' , 100', '+100'].map(ageThatIsNone),
   { rule: '§1.2.2 Age beyond 2^31', ...aged('99999999999999999999'), ...OLD },
   { rule: '§4.2.3 older by Date than its lifetime', cc: 'max-age=60', ...dated({ Date: -70 }), ...OLD },
   { rule: '§4.2.3 a Date that is none', cc: 'max-age=60', headers: { Date: '1970' }, ...FRESH },
@@ -142,12 +146,12 @@ const HEURISTIC: readonly (Row & { readonly ttl?: number })[] = [
   { rule: '§4.2.2 not from what is no date', headers: { [LAST_MODIFIED]: '2001-01-01' } },
 ];
 
-everywhere((stage, policy) => {
-  it.each([...LIFETIMES, ...DATES, ...AGES])('$rule', async (row) => {
+everywhere((stage, policy, rows) => {
+  it.each(rows([...LIFETIMES, ...DATES, ...AGES]))('$rule', async (row) => {
     expect(await fateOf(stage(), row, policy)).toBe(expected(row, policy));
   });
 
-  it.each(TOLD)('§4 tells its age: $rule', async ({ headers, age }) => {
+  it.each(rows(TOLD))('§4 tells its age: $rule', async ({ headers, age }) => {
     const path = stage().route({ policy }, (_req, res) => {
       setAll(res, { cc: 'max-age=60', headers });
       res.end('body');
@@ -162,7 +166,7 @@ everywhere((stage, policy) => {
     expect(hit.lines.filter((line) => line.startsWith('Age:'))).toHaveLength(1);
   });
 
-  it.each(HEURISTIC)('$rule', async ({ ttl, ...row }) => {
+  it.each(rows(HEURISTIC))('$rule', async ({ ttl, ...row }) => {
     const isOn = policy === 'rfc9111' || row.switches !== undefined;
     const asked = policy === 'rfc9111' ? 'stale' : 'refused';
     expect(await fateOf(stage(), row, policy)).toBe(ttl === undefined || !isOn ? asked : 'hit');
@@ -175,13 +179,20 @@ everywhere((stage, policy) => {
     const told = Number(/ttl=(\d+)$/.exec(String((await stage().ask(path)).headers['cache-status']))?.[1]);
     expect([told <= ttl, told > ttl - 30]).toEqual([true, true]);
   });
+});
 
-  it('§4.2.3 counts how long a response took to come, where its headers alone say how long it lasts', async () => {
-    const path = stage().route({ policy }, (_req, res) => {
-      setTimeout(() => res.set({ 'Cache-Control': 'max-age=1' }).end('body'), 1_100);
+it('§4.2.3 counts how long a response took to come, where its headers alone say how long it lasts', async () => {
+  const suite = openSuite('memory');
+  const app = express();
+  for (const policy of ['app', 'rfc9111'] as const) {
+    app.get(`/${policy}`, suite.cache({ policy, jitter: 0 }), (_req, res) => {
+      setTimeout(() => res.set('Cache-Control', 'max-age=1').end('body'), 1_010);
     });
-    const answers = [await stage().ask(path), await stage().ask(path)];
-    const told = answers.map(({ headers }) => /fwd=\S+|hit/.exec(String(headers['cache-status']))?.[0]);
-    expect(told).toEqual(['fwd=uri-miss;', policy === 'app' ? 'hit' : 'fwd=stale;']);
-  });
+  }
+  const port = await listen(app);
+  const told = async (policy: string): Promise<string[]> => {
+    await ask(port, `/${policy}`);
+    return verdict(await ask(port, `/${policy}`)).split(';', 1);
+  };
+  expect(await Promise.all([told('app'), told('rfc9111')])).toEqual([['hit'], ['fwd=stale']]);
 });

@@ -1,5 +1,6 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import express, { type Request, type Response } from 'express';
-import type { CacheOptions, Suite } from '../../../src/index.ts';
+import type { CacheOptions, Suite, SuiteOptions } from '../../../src/index.ts';
 import { type Answer, ask, type Ask, listen, openSuite, type Place } from '../support.ts';
 
 /** One of the two policies, with the switch that lets `app` keep what is stale for validation, too. */
@@ -23,7 +24,7 @@ type Headers = Readonly<Record<string, string>>;
 /** What a handler was asked with, as it saw it. */
 interface Seen {
   readonly method: string;
-  readonly headers: Readonly<Record<string, unknown>>;
+  readonly headers: IncomingHttpHeaders;
 }
 
 /** A cached route, and what reaches its handler. */
@@ -31,8 +32,8 @@ export interface Origin {
   readonly suite: Suite;
   readonly port: number;
   readonly seen: Seen[];
-  get(headers?: Headers, options?: Ask): Promise<Answer>;
-  head(headers?: Headers): Promise<Answer>;
+  get(headers?: Headers, options?: Ask & { readonly path?: string }): Promise<Answer>;
+  head(headers?: Headers, path?: string): Promise<Answer>;
 }
 
 /** Serves one cached route at every path. */
@@ -40,13 +41,13 @@ export async function origin(
   { place, policy }: Setting,
   handler: Handler,
   options: CacheOptions = {},
-  prefix?: string,
+  where: SuiteOptions = {},
 ): Promise<Origin> {
-  const suite = openSuite(place, prefix === undefined ? {} : { prefix });
+  const suite = openSuite(place, where);
   const app = express();
   const seen: Seen[] = [];
   const chosen = policy === 'app' ? { retain: '1m' as const } : policy;
-  app.get('*all', suite.cache({ policy: chosen, jitter: 0, ...options }), (req, res) => {
+  app.all('*all', suite.cache({ policy: chosen, jitter: 0, ...options }), (req, res) => {
     seen.push({ method: req.method, headers: { ...req.headers } });
     handler(req, res, seen.length);
   });
@@ -55,9 +56,35 @@ export async function origin(
     suite,
     port,
     seen,
-    get: (headers = {}, more = {}) => ask(port, '/', { headers, ...more }),
-    head: (headers = {}) => ask(port, '/', { method: 'HEAD', headers }),
+    get: (headers = {}, { path = '/', ...more } = {}) => ask(port, path, { headers, ...more }),
+    head: (headers = {}, path = '/') => ask(port, path, { method: 'HEAD', headers }),
   };
+}
+
+/** Serves each row of a table at a path of its own, and goes through them one by one. */
+export async function eachRow<Row>(
+  setting: Setting,
+  rows: readonly Row[],
+  handler: (row: Row) => Handler,
+  check: (row: Row, at: Origin) => Promise<void>,
+): Promise<void> {
+  const one = await origin(
+    setting,
+    (req, res) => {
+      const row = rows[Number(req.path.slice(1))];
+      if (row !== undefined) handler(row)(req, res, one.seen.length);
+    },
+    { cookies: 'ignore' },
+  );
+  for (const [i, row] of rows.entries()) {
+    const path = `/${i}`;
+    one.seen.length = 0;
+    await check(row, {
+      ...one,
+      get: (headers, more) => one.get(headers, { ...more, path }),
+      head: (headers) => one.head(headers, path),
+    });
+  }
 }
 
 const OF_A_BODY = ['content-length', 'content-type', 'content-encoding', 'content-range', 'transfer-encoding'];

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Answer } from '../support.ts';
 import { HIT, verdict } from '../support.ts';
-import { ALL_SETTINGS, isBare304, origin, SETTINGS } from './validation-support.ts';
+import { ALL_SETTINGS, eachRow, type Handler, isBare304, origin, SETTINGS } from './validation-support.ts';
 
 const MODIFIED = 'Tue, 15 Nov 1994 12:45:26 GMT';
 const LATER = 'Wed, 16 Nov 1994 12:45:26 GMT';
@@ -51,17 +51,28 @@ const CONDITIONS: readonly Row[] = [
 ];
 
 describe.each(SETTINGS)('conditions of a client ($policy, $place)', (setting) => {
-  it.each(CONDITIONS)('%s', async (_rule, stored, asked, status) => {
-    const { get, head, seen } = await origin(setting, (_req, res) => {
-      res.set({ 'Cache-Control': 'max-age=60', ...stored }).type('text').end('the body');
+  it('are answered alike cold, warm and by HEAD, and spoil nothing that is stored', async () => {
+    const handler =
+      ([, stored]: Row): Handler =>
+      (_req, res) => {
+        res
+          .set({ 'Cache-Control': 'max-age=60', ...stored })
+          .type('text')
+          .end('the body');
+      };
+    await eachRow(setting, CONDITIONS, handler, async ([rule, , asked, status], { get, head, seen }) => {
+      for (const send of [get, get, head]) {
+        const answer = await send(asked);
+        expect([rule, answer.status, answer.text]).toEqual([
+          rule,
+          status,
+          status === 200 && send === get ? 'the body' : '',
+        ]);
+        expect([rule, status === 200 || isBare304(answer)]).toEqual([rule, true]);
+      }
+      const whole = await get();
+      expect([rule, verdict(whole), whole.text, seen.length]).toEqual([rule, HIT, 'the body', 1]);
     });
-    for (const send of [get, get, head]) {
-      const answer = await send(asked);
-      expect([answer.status, answer.text]).toEqual([status, status === 200 && send === get ? 'the body' : '']);
-      expect(status === 200 || isBare304(answer)).toBe(true);
-    }
-    const whole = await get();
-    expect([verdict(whole), whole.text, seen.length]).toEqual([HIT, 'the body', 1]);
   });
 });
 
@@ -122,6 +133,20 @@ describe.each(ALL_SETTINGS)('stored responses ($policy, $place)', (setting) => {
     expect([bare.status, bare.text, verdict(bare), fields(bare)]).toEqual([200, '', HIT, fields(whole)]);
     expect(bare.headers['content-length']).toBe('8');
     expect(seen.length).toBe(1);
+  });
+});
+
+describe.each(SETTINGS)('conditions of a POST ($policy, $place)', (setting) => {
+  it('are for the handler alone: they say whether it may be done (9110 §13.1.2)', async () => {
+    const { get, seen } = await origin(setting, (_req, res) => {
+      res
+        .status(201)
+        .set({ 'Cache-Control': 'max-age=60', 'Content-Location': '/', ...TAG })
+        .end('made');
+    });
+    const answer = await get({ ...none('*'), ...since(MODIFIED) }, { method: 'POST' });
+    expect([answer.status, answer.text]).toEqual([201, 'made']);
+    expect([seen[0]?.headers['if-none-match'], seen[0]?.headers['if-modified-since']]).toEqual(['*', MODIFIED]);
   });
 });
 

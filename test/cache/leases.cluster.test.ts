@@ -1,0 +1,4 @@
+import { testCluster } from '../support/connections.ts';
+import { describeLeases } from './lease-steps.ts';
+
+describeLeases('Cluster', testCluster);

@@ -1,0 +1,42 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Redis } from 'ioredis';
+import { createKeys } from '../../src/redis/keys.ts';
+import { closedLater, testRedis, uniquePrefix } from '../support/connections.ts';
+import { type RedisProcess, startRedis } from '../support/redis-server.ts';
+import { describeLeases, mine, openLeases, theirs } from './lease-steps.ts';
+
+describeLeases('Redis', testRedis);
+
+describe('while a lease is waited for', () => {
+  const rejections: unknown[] = [];
+  const note = (reason: unknown): void => void rejections.push(reason);
+  let server: RedisProcess;
+  beforeAll(async () => {
+    process.on('unhandledRejection', note);
+    server = await startRedis();
+  });
+  afterAll(async () => {
+    process.off('unhandledRejection', note);
+    await server.stop();
+  });
+
+  it.each(['freeze', 'kill'] as const)(
+    'Redis may %s: nobody waits longer than for a poll and a deadline',
+    async (end) => {
+      const keys = createKeys(uniquePrefix());
+      const connect = (): Redis => closedLater(new Redis(server.port, server.host));
+      const [one, other] = [openLeases(connect(), keys, 200), openLeases(connect(), keys, 200)];
+      const lease = await mine(one.ask('k', 'g', undefined));
+      const wait = await theirs(other.ask('k', 'g', undefined));
+      const startedAt = performance.now();
+      await (end === 'kill' ? server.kill() : server.freeze());
+      expect(await wait.ended).toBeUndefined();
+      expect(await other.ask('k', 'g', undefined)).toEqual({ state: 'unavailable' });
+      expect(performance.now() - startedAt).toBeLessThan(2_000);
+      lease.settle('stored'); // In vain, and harmless.
+      await new Promise((resolve) => setTimeout(resolve, 250));
+      await (end === 'kill' ? server.restart() : server.thaw());
+      expect(rejections).toEqual([]);
+    },
+  );
+});
