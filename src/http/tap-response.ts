@@ -76,7 +76,8 @@ export function tapResponse(res: ServerResponse, tap: ResponseTap): void {
       if (hasEnded) return write.apply(res, args as Parameters<typeof write>);
       ensureHead();
       const mayGoOn = record(args[0], args[1]);
-      if (mode === 'send' || mode === undefined) return pass(() => write.apply(res, args as Parameters<typeof write>)) || mayGoOn;
+      if (mode === 'send' || mode === undefined)
+        return pass(() => write.apply(res, args as Parameters<typeof write>)) || mayGoOn;
       callLater(args);
       return true;
     },
@@ -119,7 +120,7 @@ function setHeaders(res: ServerResponse, headers: HeadersArgument): void {
   for (const [name, value] of given) {
     if (value === undefined) continue;
     const known = byName.get(name.toLowerCase()) ?? { name, values: [] };
-    known.values.push(...(Array.isArray(value) ? value.map(String) : [String(value as unknown)]));
+    known.values.push(...(Array.isArray(value) ? value.map(String) : [String(value)]));
     byName.set(name.toLowerCase(), known);
   }
   for (const { name, values } of byName.values()) {

@@ -31,6 +31,7 @@ describe('readEnvironment', () => {
       clusterNodes: undefined,
       defaultTtlMs: undefined,
       isProduction: false,
+      isDevelopment: true,
     });
   });
 

@@ -162,7 +162,10 @@ async function stage(place: (typeof PLACES)[number], policy: 'app' | 'rfc9111') 
   const world = (req: Request): World => worlds[Number(req.params['world'])] ?? createWorld();
   const tags = (req: Request): string[] => [`${String(req.params['world'])}:${String(req.params['page'])}`];
   app.all('/:world/:page', number, suite.cache({ policy, tags, jitter: 0 }), (req, res, next) => {
-    if (req.method === 'GET' || req.method === 'HEAD') return void play(world(req), req, res).catch(next);
+    if (req.method === 'GET' || req.method === 'HEAD') {
+      play(world(req), req, res).catch(next);
+      return;
+    }
     change(world(req), Number(req.params['page']));
     res.status(204).end();
   });

@@ -5,7 +5,7 @@ import type { Answer } from './support.ts';
 export type Directives = Readonly<Record<string, number | true>>;
 
 /** How the handler of a URL answers until it is told otherwise. */
-export interface Script {
+interface Script {
   readonly status: 200 | 404 | 503 | 'throw';
   readonly directives: Directives;
   /** Seconds. */
@@ -203,7 +203,10 @@ const script: fc.Arbitrary<Script> = fc
     delay: fc.nat(2),
   })
   // Who calls a personal page public has nobody else to blame.
-  .map((made) => (made.personal === 'no' ? made : { ...made, directives: withoutPublic(made.directives) }));
+  .map(({ directives, ...made }) => {
+    const said = made.personal === 'no' ? directives : withoutPublic(directives);
+    return Object.assign(made, { directives: said });
+  });
 
 function withoutPublic({ public: _public, ...others }: Directives): Directives {
   return others;

@@ -29,7 +29,7 @@ async function scene(place: 'memory' | 'redis', handler: Handler, options: Cache
   return { port: await listen(app), entry, runs: () => runs, stored: (count = 1) => until(() => stores >= count) };
 }
 
-const with_ = (encoding?: string, headers: Record<string, string> = {}) => ({
+const accepting = (encoding?: string, headers: Record<string, string> = {}) => ({
   headers: { ...(encoding !== undefined && { 'Accept-Encoding': encoding }), ...headers },
 });
 
@@ -61,12 +61,12 @@ describe('the option compress', () => {
       (res) => res.writeHead(status, fields).end(content, 'latin1'),
       { ttl: '1m' },
     );
-    const first = await ask(port, '/', with_('gzip'));
+    const first = await ask(port, '/', accepting('gzip'));
     expect(first.body.toString('latin1')).toBe(content);
     await stored();
     const bytes = await entry();
     expect(bytes.includes(Buffer.from(content, 'latin1'))).toBe(!isPacked);
-    const answers = [await ask(port, '/', with_('gzip')), await ask(port, '/')];
+    const answers = [await ask(port, '/', accepting('gzip')), await ask(port, '/')];
     expect(answers.map(verdict)).toEqual([HIT, HIT]);
     const coding = isPacked ? 'gzip' : fields['Content-Encoding'];
     expect(answers.map(({ headers }) => headers['content-encoding'])).toEqual([coding, isPacked ? undefined : coding]);
@@ -97,8 +97,8 @@ describe('the option compress', () => {
     await ask(port, '/');
     await stored();
     const [answer, head] = [
-      await ask(port, '/', with_(encoding)),
-      await ask(port, '/', { ...with_(encoding), method: 'HEAD' }),
+      await ask(port, '/', accepting(encoding)),
+      await ask(port, '/', { ...accepting(encoding), method: 'HEAD' }),
     ];
     for (const { headers } of [answer, head]) {
       expect(headers['content-encoding']).toBe(isGzip ? 'gzip' : undefined);
@@ -109,7 +109,7 @@ describe('the option compress', () => {
     }
     expect(decoded(answer)).toBe(text);
     for (const tag of ['"v"', 'W/"v"']) {
-      const unchanged = await ask(port, '/', with_(encoding, { 'If-None-Match': tag }));
+      const unchanged = await ask(port, '/', accepting(encoding, { 'If-None-Match': tag }));
       expect(unchanged).toMatchObject({ status: 304, text: '' });
       expect(unchanged.headers).not.toHaveProperty('content-encoding');
       expect(unchanged.headers.vary).toBe('Accept-Encoding');
@@ -125,7 +125,7 @@ describe('the option compress', () => {
       [{ Range: 'bytes=5-99', 'If-Range': '"v"' }, 206],
       [{ Range: 'bytes=5-99', 'If-Range': 'W/"v"' }, 200],
     ] as const) {
-      const answer = await ask(port, '/', with_('gzip', headers));
+      const answer = await ask(port, '/', accepting('gzip', headers));
       expect(answer.status).toBe(status);
       expect(answer.headers).not.toHaveProperty('content-encoding');
       expect(answer.text).toBe(status === 206 ? text.slice(5, 100) : text);
@@ -180,7 +180,7 @@ describe.each(PLACES)('a compressed response on %s', (place) => {
       [undefined, {}],
       ['gzip', {}],
     ] as const) {
-      const answer = await ask(port, '/', with_(coding, headers));
+      const answer = await ask(port, '/', accepting(coding, headers));
       const isPart = 'Range' in headers;
       expect(answer).toMatchObject({ status: isPart ? 206 : 200, reason: isPart ? 'Partial Content' : 'OK' });
       expect(answer.headers['content-encoding']).toBe(isPart ? undefined : coding);
@@ -206,7 +206,7 @@ describe.each(PLACES)('a compressed response on %s', (place) => {
     );
     await ask(port, '/');
     await stored();
-    const answers = ['gzip', undefined, 'gzip', undefined].map((coding) => ask(port, '/', with_(coding)));
+    const answers = ['gzip', undefined, 'gzip', undefined].map((coding) => ask(port, '/', accepting(coding)));
     const arrived = Promise.all(answers);
     await new Promise((resolve) => setTimeout(resolve, 50));
     open();
@@ -230,7 +230,7 @@ describe.each(PLACES)('a compressed response on %s', (place) => {
     await stored();
     await ask(port, '/', { method: 'HEAD' });
     await stored(2);
-    const answers = [await ask(port, '/'), await ask(port, '/', with_('gzip'))];
+    const answers = [await ask(port, '/'), await ask(port, '/', accepting('gzip'))];
     expect(answers.map(verdict)).toEqual([HIT, HIT]);
     expect(answers.map(decoded)).toEqual([text, text]);
     expect(runs()).toBe(2);

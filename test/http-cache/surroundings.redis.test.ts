@@ -14,7 +14,10 @@ function origin() {
   let health: Health = 'well';
   const handler: RequestHandler = (_req, res) => {
     if (health === 'throwing') throw new Error('origin');
-    if (health === 'failing') return void res.status(503).type('text').send(text.toUpperCase());
+    if (health === 'failing') {
+      res.status(503).type('text').send(text.toUpperCase());
+      return;
+    }
     res.set({ ETag: '"v"', 'Cache-Control': 'max-age=0, stale-if-error=60' });
     if (health === 'unchanged') res.status(304).end();
     else res.type('text').send(text);
