@@ -33,6 +33,7 @@ export const KINDS = {
     status: 200,
     fieldsOf: () => 'Accept-Encoding: gzip\r\n',
     options: { compress: '1kb' },
+    isPacked: true,
   },
   unpacked: {
     title: 'kept compressed, client does not',
