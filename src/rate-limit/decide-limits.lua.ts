@@ -1,19 +1,20 @@
 import { defineScript } from '../redis/script.ts';
+import { POLICY_PATTERN } from './packed-policy.ts';
 import { ADD_TO_LOG, FOUND_IN_LOG, LOOK_AT_LOG } from './sliding-window.lua.ts';
 
 /**
  * Decides all policies of one client, all or nothing. Returns doubles, packed: status, now, clock, banned until, and of every policy whether it fits, remaining, retry at,
  * reset at. Status is 0 refused, 1 admitted, 2 banned, 3 banned from now on; times are microseconds, `now` clamped so that it never runs back behind what is kept.
  *
- * `mode`: `take`; `peek` changes nothing; `charge` counts whether it fits or not. `countRefused` is 1 when refused requests use up the limit as well. Per policy six
- * values, in the order of the keys: algorithm, limit, window, cost, detail, and for how many milliseconds a log is kept. Kept are: of a sliding window its log, of a
- * fixed window and a token bucket two doubles, of concurrency a sorted set of leases by expiry.
+ * `mode`: `take`; `peek` changes nothing; `charge` counts whether it fits or not. `countRefused` is 1 when refused requests use up the limit as well.
+ * `policies`: packed, in the order of the keys. Kept are: of a sliding window its log, of a fixed window and a token bucket two doubles, of concurrency a sorted set of
+ * leases by expiry.
  */
 export const decideLimits = defineScript({
   keys: ['conduct'],
   keyList: 'names',
   args: ['mode', 'id', 'countRefused', 'banAfter', 'banWithin', 'banDuration', 'banMax'],
-  rest: 'given',
+  rest: 'policies',
   reply: 'bytes',
   lua: `
 -- No functions: making them would cost every call more than what they do.
@@ -24,7 +25,7 @@ local kept = redis.call('MGET', unpack(KEYS)) -- A sorted set reads as nothing.
 
 for i = 1, #names do
   local raw, newest = kept[i + 1], 0
-  if raw and given[i * 6 - 5] == 'sliding-window' then
+  if raw and string.sub(policies[i], 1, 1) == 's' then
     newest = struct.unpack('<I7', raw, #raw - 12)
   elseif raw then
     newest = struct.unpack('<d', raw)
@@ -34,15 +35,17 @@ end
 
 local found, reply = {}, ''
 for i = 1, #names do
-  local at, raw = i * 6 - 5, kept[i + 1]
-  local algorithm, limit, window, cost, detail = given[at], given[at + 1] + 0, given[at + 2] + 0, given[at + 3] + 0, given[at + 4] + 0
+  local raw = kept[i + 1]
+  local algorithm, limit, window, cost, detail = string.match(policies[i], ${POLICY_PATTERN})
+  limit, window, cost, detail = limit + 0, window + 0, cost + 0, detail + 0
   ${FOUND_IN_LOG}
   fits, remaining, retry, reset = true, 0, 0, 0
-  if algorithm == 'sliding-window' then
-    local log = raw
+  if algorithm == 's' then
+    local log, last, total = raw, 0, 0
+    if log then last, total = struct.unpack('<I7I6', log, #log - 12) end
     ${LOOK_AT_LOG}
-    found[i] = { count, from, last, total }
-  elseif algorithm == 'fixed-window' then
+    found[i] = { count, from, before, last, total }
+  elseif algorithm == 'f' then
     local start, used = now, 0
     if raw then start, used = struct.unpack('<dd', raw) end
     if now >= start + window then start, used = now, 0 end
@@ -50,7 +53,7 @@ for i = 1, #names do
     if not fits then retry = cost > limit and -1 or start + window end
     if used > 0 then reset = start + window end
     found[i] = { start, used }
-  elseif algorithm == 'token-bucket' then
+  elseif algorithm == 't' then
     local since, fullAt = now, now
     if raw then since, fullAt = struct.unpack('<dd', raw) end
     if fullAt <= now then since, fullAt = now, now end
@@ -82,17 +85,18 @@ if bannedUntil > clock then status = 2 end
 
 if mode == 'charge' or (mode == 'take' and (status == 1 or (status == 0 and countRefused == '1'))) then
   for i = 1, #names do
-    local at, name = i * 6 - 5, names[i]
-    local algorithm, limit, window, cost = given[at], given[at + 1] + 0, given[at + 2] + 0, given[at + 3] + 0
+    local name = names[i]
+    local algorithm, limit, window, cost, detail, ttl = string.match(policies[i], ${POLICY_PATTERN})
+    limit, window, cost = limit + 0, window + 0, cost + 0
     local value, ends
-    if algorithm == 'sliding-window' then
-      local log, grain, ttl = kept[i + 1], given[at + 4] + 0, given[at + 5]
-      local count, from, last, total = unpack(found[i])
+    if algorithm == 's' then
+      local log, grain = kept[i + 1], detail + 0
+      local count, from, before, last, total = unpack(found[i])
       if now > clock then ttl = ttl + math.ceil((now - clock) / 1000) end
       ${ADD_TO_LOG}
-    elseif algorithm == 'fixed-window' then
+    elseif algorithm == 'f' then
       value, ends = struct.pack('<dd', found[i][1], found[i][2] + cost), found[i][1] + window
-    elseif algorithm == 'token-bucket' then
+    elseif algorithm == 't' then
       if limit > 0 then
         ends = found[i][2] + cost * (window / limit)
         value = struct.pack('<dd', found[i][1], ends)

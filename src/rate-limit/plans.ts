@@ -51,8 +51,14 @@ export function createPlanner(configured: readonly PolicyConfig[], settings: Liv
     policies,
     plan(cost, limits, mode) {
       const configs = policies();
-      const limitOf = (policy: PolicyConfig): number => toLimit(policy, changes[policy.name]?.limit ?? limits?.[policy.name]);
-      if (mode === 'charge') return toPlan(configs.filter(({ algorithm }) => algorithm !== 'concurrency'), cost, limitOf);
+      const limitOf = (policy: PolicyConfig): number =>
+        toLimit(policy, changes[policy.name]?.limit ?? limits?.[policy.name]);
+      if (mode === 'charge')
+        return toPlan(
+          configs.filter(({ algorithm }) => algorithm !== 'concurrency'),
+          cost,
+          limitOf,
+        );
       if (limits !== undefined) return toPlan(configs, cost, limitOf);
       const known = kept.get(cost);
       if (known !== undefined) return known;

@@ -5,7 +5,8 @@ import { noFallback } from '../redis/guard.ts';
 import { blockClient } from './block-client.lua.ts';
 import { breaksOf } from './broken-connections.ts';
 import { decideLimits } from './decide-limits.lua.ts';
-import type { Policy, Receipt, View } from './policy.ts';
+import { packPolicy } from './packed-policy.ts';
+import type { Receipt, View } from './policy.ts';
 import { refundLimits } from './refund-limits.lua.ts';
 import { renewLease } from './renew-lease.lua.ts';
 import { takeWindow } from './take-window.lua.ts';
@@ -31,18 +32,21 @@ export function createRedisStore({ client, guard }: Connection): LimitStore {
         hasBroken = true;
         reject(error);
       });
-      send(client, call).then((reply) => {
-        unwatch();
-        const decision = toDecision(reply as Buffer);
-        resolve(decision);
-        if ((hasBroken || isAbandoned()) && isCounted(call, decision)) {
-          // Past the guard, whose circuit is open still: Redis has just answered.
-          takeBack(call, { atUs: decision.nowUs, id: call.id }).catch(() => undefined);
-        }
-      }, (error: unknown) => {
-        unwatch();
-        reject(error);
-      });
+      send(client, call).then(
+        (reply) => {
+          unwatch();
+          const decision = toDecision(reply as Buffer);
+          resolve(decision);
+          if ((hasBroken || isAbandoned()) && isCounted(call, decision)) {
+            // Past the guard, whose circuit is open still: Redis has just answered.
+            takeBack(call, { atUs: decision.nowUs, id: call.id }).catch(() => undefined);
+          }
+        },
+        (error: unknown) => {
+          unwatch();
+          reject(error);
+        },
+      );
     });
   }
 
@@ -85,8 +89,7 @@ function send(client: RedisClient, call: LimitCall): Promise<unknown> {
   const [name] = names;
   const isPlain = mode === 'take' && ban.after === 0 && !countRefused && more.length === 0;
   if (isPlain && name !== undefined && policy?.algorithm === 'sliding-window') {
-    const { limit, windowUs: window, cost, detail: grain } = policy;
-    return takeWindow(client, { conduct, name }, { limit, window, cost, grain, ttl: ttlOf(policy) });
+    return takeWindow(client, { conduct, name }, { policy: packPolicy(policy) });
   }
   const args = {
     mode,
@@ -97,17 +100,7 @@ function send(client: RedisClient, call: LimitCall): Promise<unknown> {
     banDuration: ban.durationUs,
     banMax: ban.maxDurationUs,
   };
-  return decideLimits(client, { conduct, names }, args, policies.flatMap(givenOf));
-}
-
-function givenOf(policy: Policy): readonly (string | number)[] {
-  const { algorithm, limit, windowUs, cost, detail } = policy;
-  return [algorithm, limit, windowUs, cost, detail, ttlOf(policy)];
-}
-
-/** Redis counts the expiry from the whole millisecond in which a script began: one more, or a log would go too early. */
-function ttlOf({ windowUs }: Policy): number {
-  return Math.ceil(windowUs / 1_000) + 1;
+  return decideLimits(client, { conduct, names }, args, policies.map(packPolicy));
 }
 
 /** Reads the doubles that the scripts reply with. */

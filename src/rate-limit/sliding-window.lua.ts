@@ -6,17 +6,18 @@
  */
 
 /** What looking finds: local variables of the script. */
-export const FOUND_IN_LOG = `local count, from, before, last, total, fits, remaining, retry, reset`;
+export const FOUND_IN_LOG = `local count, from, before, fits, remaining, retry, reset`;
 
-/** From `log` (or false), `now`, `window`, `limit` and `cost`: which entries count (`from` to `count`), and where the client stands. */
+/**
+ * From `log` (or false), `last` and `total` of its last entry (or 0), `now`, `window`, `limit` and `cost`: which entries count (`from` to `count`), what was admitted `before` them,
+ * and where the client stands.
+ */
 export const LOOK_AT_LOG = `
-count, from, before, last, total, retry, reset = 0, 1, 0, 0, 0, 0, 0
+count, from, before, retry, reset = 0, 1, 0, 0, 0
 if log then
-  local _, first
+  local cutoff, _, first = now - window
   count = #log / 13 - 1
   _, before, first = struct.unpack('<I7I6I7', log)
-  last, total = struct.unpack('<I7I6', log, #log - 12)
-  local cutoff = now - window
   if first <= cutoff then
     local low, high = 2, 2 -- Few are dead most often, because every new entry cuts them off: in steps that double, then by halves.
     while high <= count and struct.unpack('<I7', log, high * 13 + 1) <= cutoff do low, high = high + 1, high * 2 end
@@ -50,16 +51,15 @@ end
 export const ADD_TO_LOG = `
 if cost > 0 then
   if log then
-    local isShared = from <= count and (last == now or (grain > 0 and math.floor(last / grain) == math.floor(now / grain)))
-    log = string.sub(log, from * 13 - 12, isShared and -14 or -1)
-    local base = struct.unpack('<I6', log, 8)
-    if base >= 2 ^ 46 then -- Before 48 bits are too few.
+    local isShared = from <= count and (last == now or (grain > 0 and last >= now - now % grain))
+    if isShared or from > 1 then log = string.sub(log, from * 13 - 12, isShared and -14 or -1) end
+    if before >= 2 ^ 46 then -- Totals begin anew, before 48 bits are too few for them.
       local pieces = {}
       for at = 1, #log, 13 do
         local instant, sum = struct.unpack('<I7I6', log, at)
-        pieces[#pieces + 1] = struct.pack('<I7I6', instant, sum - base)
+        pieces[#pieces + 1] = struct.pack('<I7I6', instant, sum - before)
       end
-      log, total = table.concat(pieces), total - base
+      log, total = table.concat(pieces), total - before
     end
     log = log .. struct.pack('<I7I6', now, total + cost)
   else

@@ -98,7 +98,7 @@ function totalBefore({ anchor, entries }: AdmissionLog, index: number): number {
 
 /** Merging is a rule for writing only, so the precision may change at any time. */
 function sharesEntry(lastUs: number, nowUs: number, grainUs: number): boolean {
-  return lastUs === nowUs || (grainUs > 0 && Math.floor(lastUs / grainUs) === Math.floor(nowUs / grainUs));
+  return lastUs === nowUs || (grainUs > 0 && lastUs >= nowUs - (nowUs % grainUs));
 }
 
 /** Microseconds that share an entry. Few admissions need no sharing: their log is exact at the same size. */
