@@ -44,7 +44,7 @@ for i = 1, #names do
     local log, last, total = raw, 0, 0
     if log then last, total = struct.unpack('<I7I6', log, #log - 12) end
     ${LOOK_AT_LOG}
-    found[i] = { count, from, before, last, total }
+    found[i] = { count, from, born, before, lives, last, total }
   elseif algorithm == 'f' then
     local start, used = now, 0
     if raw then start, used = struct.unpack('<dd', raw) end
@@ -86,13 +86,12 @@ if bannedUntil > clock then status = 2 end
 if mode == 'charge' or (mode == 'take' and (status == 1 or (status == 0 and countRefused == '1'))) then
   for i = 1, #names do
     local name = names[i]
-    local algorithm, limit, window, cost, detail, ttl = string.match(policies[i], ${POLICY_PATTERN})
+    local algorithm, limit, window, cost, detail = string.match(policies[i], ${POLICY_PATTERN})
     limit, window, cost = limit + 0, window + 0, cost + 0
     local value, ends
     if algorithm == 's' then
       local log, grain = kept[i + 1], detail + 0
-      local count, from, before, last, total = unpack(found[i])
-      if now > clock then ttl = ttl + math.ceil((now - clock) / 1000) end
+      local count, from, born, before, lives, last, total = unpack(found[i])
       ${ADD_TO_LOG}
     elseif algorithm == 'f' then
       value, ends = struct.pack('<dd', found[i][1], found[i][2] + cost), found[i][1] + window
@@ -106,7 +105,6 @@ if mode == 'charge' or (mode == 'take' and (status == 1 or (status == 0 and coun
       redis.call('ZADD', name, string.format('%.0f', now + window), id)
       redis.call('PEXPIRE', name, math.ceil((now + window - clock) / 1000) + 1)
     end
-    -- Redis counts the expiry from the whole millisecond in which the script began: one more, or a key would go too early.
     if value then redis.call('SET', name, value, 'PX', math.max(1, math.ceil((ends - clock) / 1000) + 1)) end
   end
 end

@@ -1,7 +1,7 @@
 import type { Policy } from './policy.ts';
 
-/** How scripts take a policy apart: algorithm (its first letter), limit, window, cost, detail, and for how many milliseconds a log is kept. Texts, not numbers. */
-export const POLICY_PATTERN = `'(%a),(%d+),(%d+),(%d+),(%d+),(%d+)'`;
+/** How scripts take a policy apart: algorithm (its first letter), limit, window, cost, detail. Texts, not numbers. */
+export const POLICY_PATTERN = `'(%a),(%d+),(%d+),(%d+),(%d+)'`;
 
 const known = new WeakMap<Policy, string>();
 
@@ -12,7 +12,6 @@ export function packPolicy(policy: Policy): string {
   return packed;
 }
 
-/** Redis counts an expiry from the whole millisecond in which the script began: one more, or a log would go too early. */
 function pack({ algorithm, limit, windowUs, cost, detail }: Policy): string {
-  return [algorithm.charAt(0), limit, windowUs, cost, detail, Math.ceil(windowUs / 1_000) + 1].join();
+  return [algorithm.charAt(0), limit, windowUs, cost, detail].join();
 }

@@ -16,18 +16,18 @@ local rules = {}
 rules['sliding-window'] = function(name, _, _, cost)
   local log = redis.call('GET', name)
   if not log or instant <= struct.unpack('<I7', log) then return end
-  local count = #log / 13 - 1
+  local count = (#log - 20) / 13
   local low, high = 1, count + 1
   while low < high do
     local middle = math.floor((low + high) / 2)
-    if struct.unpack('<I7', log, middle * 13 + 1) >= instant then high = middle else low = middle + 1 end
+    if struct.unpack('<I7', log, middle * 13 + 8) >= instant then high = middle else low = middle + 1 end
   end
   if low > count then return end
-  local before, back = struct.unpack('<I6', log, low * 13 - 5), struct.unpack('<I6', log, low * 13 + 8)
-  back = math.min(cost, back - before)
-  local parts = { string.sub(log, 1, low * 13) }
+  local before = low > 1 and struct.unpack('<I6', log, low * 13 + 2) or struct.unpack('<I6', log, 8)
+  local back = math.min(cost, struct.unpack('<I6', log, low * 13 + 15) - before)
+  local parts = { string.sub(log, 1, low * 13 + 7) }
   for i = low, count do
-    local moment, total = struct.unpack('<I7I6', log, i * 13 + 1)
+    local moment, total = struct.unpack('<I7I6', log, i * 13 + 8)
     parts[#parts + 1] = struct.pack('<I7I6', moment, total - back)
   end
   redis.call('SET', name, table.concat(parts), 'KEEPTTL')

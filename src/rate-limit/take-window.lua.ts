@@ -11,7 +11,7 @@ export const takeWindow = defineScript({
   args: ['policy'],
   reply: 'bytes',
   lua: `
-local _, limit, window, cost, grain, ttl = string.match(policy, ${POLICY_PATTERN})
+local _, limit, window, cost, grain = string.match(policy, ${POLICY_PATTERN})
 limit, window, cost, grain = limit + 0, window + 0, cost + 0, grain + 0
 local time = redis.call('TIME')
 local clock = time[1] * 1000000 + time[2]
@@ -19,7 +19,7 @@ local now, status, ends, last, total = clock, 1, 0, 0, 0
 local ban, log = redis.call('GET', conduct), redis.call('GET', name)
 if log then
   last, total = struct.unpack('<I7I6', log, #log - 12)
-  if last > now then now, ttl = last, ttl + math.ceil((last - now) / 1000) end
+  if last > now then now = last end
 end
 ${FOUND_IN_LOG}
 ${LOOK_AT_LOG}

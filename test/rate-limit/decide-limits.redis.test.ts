@@ -42,15 +42,17 @@ describe('decisions in Redis', () => {
   ])('are never made at a time before what is counted: %s', async (_name, policies) => {
     const call = callOf(policies, { prefix: uniquePrefix() });
     const futureUs = Date.now() * 1_000 + 3_600_000_000;
-    const log = Buffer.alloc(26); // Anchor and entry, as before the clock was put back by an hour.
-    for (const [at, instant, total] of [
-      [0, futureUs - 1, 0],
-      [13, futureUs, 4],
+    const log = Buffer.alloc(33); // As before the clock was put back by an hour: anchor, life, one entry.
+    for (const [at, instant] of [
+      [0, futureUs - 1],
+      [13, futureUs + 60_000_000],
+      [20, futureUs],
     ] as const) {
       log.writeBigUInt64LE(BigInt(instant), at);
-      log.writeUIntLE(total, at + 7, 6);
     }
-    await client.set(call.names[0] ?? '', log, 'PX', 60_000);
+    log.writeUIntLE(0, 7, 6);
+    log.writeUIntLE(4, 27, 6);
+    await client.set(call.names[0] ?? '', log, 'PX', 3_660_000);
     const { status, nowUs, views } = await store.decide(call);
     expect([status, nowUs, views[0]?.remaining]).toEqual(['admitted', futureUs, 1]);
     expect(await client.pttl(call.names[0] ?? '')).toBeGreaterThan(3_600_000);
@@ -67,7 +69,7 @@ describe('decisions in Redis', () => {
       (await store.decide({ ...call, mode: 'peek' })).views.map((view) => view.remaining);
     expect(await remaining()).toEqual([5, 5, 5]);
     const ttls = await Promise.all(call.names.map((name) => client.pttl(name)));
-    expect(Math.max(...ttls)).toBeLessThan(60_100);
+    expect(Math.max(...ttls)).toBeLessThan(60_000 * 1.125 + 100);
     expect(Math.min(ttls[0] ?? 0, ttls[1] ?? 0)).toBeGreaterThan(0);
     await store.forget(call.names);
     await store.decide(call);
@@ -89,8 +91,8 @@ describe('decisions in Redis', () => {
     const prefix = uniquePrefix();
     const call = callOf([sliding(10_000, 60_000, { precision: 10, cost: 1 })], { prefix });
     for (let i = 0; i < 1_500; i++) await store.decide(call);
-    expect(await client.strlen(call.names[0] ?? '')).toBeLessThanOrEqual(13 + 13 * 12);
-    expect(await client.pttl(call.names[0] ?? '')).toBeLessThanOrEqual(62);
+    expect(await client.strlen(call.names[0] ?? '')).toBeLessThanOrEqual(20 + 13 * 12);
+    expect(await client.pttl(call.names[0] ?? '')).toBeLessThanOrEqual(60 + 6 + 2);
   });
 });
 
