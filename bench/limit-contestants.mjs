@@ -20,13 +20,14 @@ async function openSuite(redis, policies) {
 /** Its store as express-rate-limit calls it, without what express-rate-limit itself costs. Several policies are several middlewares, one after another. */
 async function openRateLimitRedis(redis, policies) {
   const { RedisStore } = await import('rate-limit-redis');
-  const stores = policies.map(({ name, limit, windowMs }) => {
+  const stores = policies.map(async ({ name, limit, windowMs }) => {
     const store = new RedisStore({ sendCommand: (...command) => redis.call(...command), prefix: `rlr:${name}:` });
-    store.init({ windowMs });
+    await store.init({ windowMs });
     return { store, limit };
   });
+  const opened = await Promise.all(stores);
   return async (key) => {
-    for (const { store, limit } of stores) if ((await store.increment(key)).totalHits > limit) return false;
+    for (const { store, limit } of opened) if ((await store.increment(key)).totalHits > limit) return false;
     return true;
   };
 }

@@ -74,21 +74,17 @@ export function memoryTable({ memory }) {
     const [limit, steady] = column.split(' ');
     return `limit ${Number(limit).toLocaleString('en')}, ${steady === 'true' ? 'evenly over the window' : 'at once'}`;
   });
-  return [
-    ['limiter', ...titles],
-    ...Object.keys(limiters).map((name) => [
-      limiters[name].title,
-      ...columns.map((column) => cell(name, column).toLocaleString('en')),
-    ]),
-  ];
+  const bytesOf = (name) => columns.map((column) => cell(name, column).toLocaleString('en'));
+  const rows = Object.keys(limiters).map((name) => [limiters[name].title].concat(bytesOf(name)));
+  return [['limiter', ...titles], ...rows];
 }
 
 /** The run as plain lines for the terminal. */
 export function limitLines({ node, ...run }) {
-  const tables = Object.keys(SCENARIOS).flatMap((scenario) => [
-    `Node ${node}, ${SCENARIOS[scenario].title}:`,
-    ...decisionTable(run, scenario).map((cells) => `  ${cells.join(' | ')}`),
-  ]);
-  const aims = limitAims(run).map((cells) => cells.join(': '));
-  return [...tables, 'Bytes of one client:', ...memoryTable(run).map((cells) => `  ${cells.join(' | ')}`), ...aims];
+  const lines = [];
+  const addTable = (title, rows) => lines.push(`${title}:`, ...rows.map((cells) => `  ${cells.join(' | ')}`));
+  for (const [name, { title }] of Object.entries(SCENARIOS))
+    addTable(`Node ${node}, ${title}`, decisionTable(run, name));
+  addTable(`Node ${node}, bytes of one client`, memoryTable(run));
+  return [...lines, ...limitAims(run).map((cells) => cells.join(': '))];
 }

@@ -26,6 +26,12 @@ export interface RedisIncident {
   readonly error?: Error;
 }
 
+/** Something that failed, in words: `read entry`, `decide limit`. */
+interface Failure {
+  readonly operation: string;
+  readonly error: Error;
+}
+
 /** Events of a suite and their arguments. */
 export interface SuiteEvents {
   'cache:hit': [CacheEvent];
@@ -34,12 +40,14 @@ export interface SuiteEvents {
   'cache:bypass': [CacheEvent];
   'cache:store': [CacheEvent];
   /** Redis failed underneath; the request was answered without it. */
-  'cache:error': [{ readonly operation: string; readonly error: Error }];
+  'cache:error': [Failure];
   'limit:refused': [LimitEvent];
   /** In shadow mode: would have been refused. */
   'limit:shadowed': [LimitEvent];
   /** Was refused so often that it is banned now. */
   'limit:banned': [LimitEvent];
+  /** Redis failed underneath: `onRedisError` has decided. Or a function of yours failed after its request was answered. */
+  'limit:error': [Failure];
   'redis:degraded': [RedisIncident];
   'redis:recovered': [RedisIncident];
 }
@@ -57,10 +65,10 @@ export class EventBus extends EventEmitter<SuiteEvents> {
     }
   }
 
-  /** Tells of a mistake in a function of the user's, asked when it is too late to throw: as `cache:error`, and as a process warning. */
-  report(operation: string, error: unknown): void {
+  /** Tells of a mistake in a function of the user's, asked when it is too late to throw: as an event, and as a process warning. */
+  report(operation: string, error: unknown, event: 'cache:error' | 'limit:error' = 'cache:error'): void {
     const reason = error instanceof Error ? error : new Error(String(error));
-    this.tell('cache:error', { operation, error: reason });
+    this.tell(event, { operation, error: reason });
     process.emitWarning(`${operation}: ${reason.message}`, 'ExpressRedisSuiteWarning');
   }
 }

@@ -27,7 +27,7 @@ export function createRateLimit(
 
   async function admit(req: Request, res: Response, next: NextFunction): Promise<void> {
     // Nothing is waited for that is there already: most requests wait for Redis alone.
-    if (config.skip !== undefined && (await config.skip(req, res)) === true) return next();
+    if (config.skip !== undefined && (await config.skip(req, res))) return next();
     const named = config.key(req, res);
     const key = typeof named === 'string' ? named : await named;
     const limits = config.limits.length === 0 ? undefined : await limitsOf(config, req, res);
@@ -50,7 +50,9 @@ export function createRateLimit(
   function settleLater(req: Request, res: Response, result: LimitResult): void {
     if (config.refunds === 'none' && result.release === undefined) return;
     whenOver(res, (isWhole) => {
-      settle(req, res, result, isWhole).catch((error: unknown) => place.events.report('rateLimit', error));
+      settle(req, res, result, isWhole).catch((error: unknown) =>
+        place.events.report('rateLimit', error, 'limit:error'),
+      );
     });
   }
 

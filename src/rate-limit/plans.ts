@@ -5,7 +5,7 @@ import { partOf, type PolicyConfig, toPolicy } from './policy-options.ts';
 import type { LimitCall } from './store.ts';
 
 /** What is the same for all clients that are judged by the same limits, at the same cost. */
-export interface Plan {
+interface Plan {
   readonly policies: readonly Policy[];
   /** Last parts of the keys, one per policy. */
   readonly parts: readonly string[];

@@ -57,28 +57,33 @@ export function createRedisStore({ client, guard }: Connection): LimitStore {
         isAbandoned = true;
         throw error;
       }
-      return guard({ operation: 'decide limit', key: call.conduct, fallback: abandon }, () =>
+      return guard({ event: 'limit:error', operation: 'decide limit', key: call.conduct, fallback: abandon }, () =>
         decideWhileConnected(call, () => isAbandoned),
       );
     },
     async refund(call, receipt) {
       const key = call.names[0] ?? '';
-      await guard({ operation: 'refund limit', key, fallback: noFallback }, () => takeBack(call, receipt));
+      await guard({ event: 'limit:error', operation: 'refund limit', key, fallback: noFallback }, () =>
+        takeBack(call, receipt),
+      );
     },
     async renew(name, id, leaseUs) {
-      const reply = await guard({ operation: 'renew lease', key: name, fallback: noFallback }, () =>
-        renewLease(client, { leases: name }, { id, lease: leaseUs }),
+      const reply = await guard(
+        { event: 'limit:error', operation: 'renew lease', key: name, fallback: noFallback },
+        () => renewLease(client, { leases: name }, { id, lease: leaseUs }),
       );
       return reply === 1;
     },
     async block(conduct, durationUs) {
-      await guard({ operation: 'block client', key: conduct, fallback: noFallback }, () =>
+      await guard({ event: 'limit:error', operation: 'block client', key: conduct, fallback: noFallback }, () =>
         blockClient(client, { conduct }, { duration: durationUs }),
       );
     },
     async forget(names) {
       const key = names[0] ?? '';
-      await guard({ operation: 'reset limit', key, fallback: noFallback }, () => client.unlink(...names));
+      await guard({ event: 'limit:error', operation: 'reset limit', key, fallback: noFallback }, () =>
+        client.unlink(...names),
+      );
     },
   };
 }

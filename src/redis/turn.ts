@@ -2,11 +2,11 @@ import type { Duplex } from 'node:stream';
 import { startDeadline } from '../core/deadline.ts';
 import { isCluster, type RedisClient } from './client.ts';
 
-/** One turn of the event loop, in which what is sent to Redis leaves in one write. */
+/** One turn of the event loop, in which what is sent to Redis leaves together. */
 export interface Turn {
   /** Something is about to be sent. */
   begin(): void;
-  /** Runs a task when everything of this turn has been sent, in the same write. */
+  /** Runs a task when everything of this turn has been sent; what it sends leaves with that. */
   atEnd(task: () => void): void;
 }
 
@@ -14,7 +14,7 @@ export interface Turn {
 const AT_ONCE = 16;
 
 /**
- * Gathers the commands of a turn: the socket of a single server is corked at the first of them and uncorked when pending input has been handled. That keeps the
+ * Gathers the commands of a turn: the socket of a single server is corked at the first of them and uncorked when pending input has been handled, or so many have gathered. That keeps the
  * latency of a round trip and saves a system call per command, here and in Redis. Cluster sends as ioredis does: its sockets are one per node.
  */
 export function createTurn(client: RedisClient): Turn {
