@@ -11,6 +11,12 @@ const AIMS = [
     least: 0.8,
     text: "below the limit at 0.8 of rate-limit-redis' decisions or more",
   },
+  {
+    scenario: 'many',
+    to: 'rate-limit-redis',
+    least: 0.8,
+    text: 'the same for a hundred thousand clients that hardly ever come twice',
+  },
   ...Object.keys(limiters)
     .filter((name) => name !== 'suite')
     .map((to) => ({ scenario: 'flood', to, least: 1, text: `ahead of ${limiters[to].title} in a flood` })),

@@ -16,7 +16,7 @@ export function limitReport({ limits = [] }, table) {
   return `## Limiters
 
 Every limiter is its own process with one connection and 50 decisions under way, made by its own function: no HTTP, and of express-rate-limit only its store for Redis (\`increment\`), not the
-middleware. Below the limit a thousand clients take turns; in a flood a hundred that have used up their limit of 100 per minute go on asking. With three policies rate-limit-redis and the sorted set ask three times, as
+middleware. Below the limit a thousand clients take turns, many times a second each, or a hundred thousand, which hardly ever come twice; in a flood a hundred that have used up their limit of 100 per minute go on asking. With three policies rate-limit-redis and the sorted set ask three times, as
 three middlewares do. rate-limit-redis and rate-limiter-flexible count in fixed windows, which let up to twice the limit pass around an edge. Trips are counted with one request at a time. What one client
 occupies is \`MEMORY USAGE\` of its keys after its limit was used up, at once and evenly over the window.
 

@@ -7,12 +7,20 @@ const policiesOf = (name, limit) => ({ name, limit, windowMs: 60_000 });
 const three = (name, limit) =>
   [1, 60, 1440].map((minutes) => ({ name: `${name}${minutes}`, limit, windowMs: minutes * 60_000 }));
 
-/** What is decided: below the limit for a thousand clients, and in a flood of a hundred that have used it up. */
+/**
+ * What is decided: below the limit for a thousand clients, which come many times a second each, and for a hundred thousand, which hardly ever come twice; in a flood of a hundred that
+ * have used it up.
+ */
 export const SCENARIOS = {
-  below: { title: 'below the limit', policies: [policiesOf('below', 1_000_000)], clients: 250, policyCount: 1 },
-  flood: { title: 'in a flood', policies: [policiesOf('flood', 100)], clients: 25, policyCount: 1 },
-  'below-3': { title: 'below three limits', policies: three('below', 1_000_000), clients: 250, policyCount: 3 },
-  'flood-3': { title: 'in a flood, three limits', policies: three('flood', 100), clients: 25, policyCount: 3 },
+  below: { title: 'below the limit', policies: [policiesOf('below', 1_000_000)], clients: 250 },
+  many: {
+    title: 'below the limit, of many clients',
+    policies: [policiesOf('many', 1_000_000)],
+    clients: 25_000,
+  },
+  flood: { title: 'in a flood', policies: [policiesOf('flood', 100)], clients: 25 },
+  'below-3': { title: 'below three limits', policies: three('below', 1_000_000), clients: 250 },
+  'flood-3': { title: 'in a flood, three limits', policies: three('flood', 100), clients: 25 },
 };
 
 const TRIP_REQUESTS = 200;
@@ -67,7 +75,7 @@ async function useUp(child, scenario, clients) {
 async function summaryOf(bench, scenario, { child, rounds }) {
   const done = rounds.reduce((sum, round) => sum + round.done, 0);
   const admitted = rounds.reduce((sum, round) => sum + round.admitted, 0);
-  if (scenario.startsWith('below') && admitted < done)
+  if (!scenario.startsWith('flood') && admitted < done)
     bench.problems.push(`${child.name}, ${scenario}: ${done - admitted} of ${done} were refused`);
   const commands = {};
   for (const { redis } of rounds)

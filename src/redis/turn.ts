@@ -43,7 +43,8 @@ export function createTurn(client: RedisClient): Turn {
   return {
     begin() {
       if (!hasBegun) start();
-      else if (calls % AT_ONCE === 0) {
+      else if (calls === AT_ONCE) {
+        calls = 0;
         socket?.uncork();
         socket?.cork();
       }
