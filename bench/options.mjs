@@ -2,6 +2,8 @@ import { parseArgs } from 'node:util';
 import { contestants } from './contestants.mjs';
 import { SIZES } from './payload.mjs';
 
+const PARTS = ['http', 'invalidation', 'limits'];
+
 export const USAGE = `npm run bench -- [options]
   --quick              two to three minutes: this Node version only, fewer rounds, no profiles
   --rounds <n>         rounds (120)
@@ -11,7 +13,7 @@ export const USAGE = `npm run bench -- [options]
   --sizes <list>       of ${Object.keys(SIZES).join(',')} (all)
   --nodes <list>       Node majors (20,24)
   --only <list>        of ${Object.keys(contestants).join(',')} (all)
-  --parts <list>       of http,invalidation (both)
+  --parts <list>       of http,invalidation,limits (all)
   --entries <list>     entries per tag (10,10000,1000000)
   --calls <n>          timed invalidations per tag (300)
   --no-profile         do not profile where an aim was missed (not done with --quick)
@@ -70,7 +72,7 @@ export function readOptions(args) {
     sizes: oneOf('sizes', Object.keys(SIZES), listed(values.sizes ?? Object.keys(SIZES).join(','))),
     nodes: listed(values.nodes ?? (quick ? own : '20,24')).map((major) => positive('nodes', major)),
     contestants: oneOf('only', Object.keys(contestants), listed(values.only ?? Object.keys(contestants).join(','))),
-    parts: oneOf('parts', ['http', 'invalidation'], listed(values.parts ?? 'http,invalidation')),
+    parts: oneOf('parts', PARTS, listed(values.parts ?? PARTS.join(','))),
     entries: listed(values.entries ?? '10,10000,1000000').map((count) => positive('entries', count)),
     calls: number('calls', 300, 200),
     profile: values.profile ?? !quick,

@@ -13,6 +13,7 @@ import {
   ratioText,
   titleOf,
 } from './figures.mjs';
+import { limitReport } from './limit-report.mjs';
 import { SIZES, URL_COUNT } from './payload.mjs';
 import { median } from './statistics.mjs';
 
@@ -28,6 +29,7 @@ export async function writeReport() {
     findings(),
     ...combinations(results).map((one) => combination(results, one)),
     invalidation(results),
+    limitReport(results, table),
     profiles(results),
     rawTable(results),
     problems(results),

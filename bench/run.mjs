@@ -1,4 +1,4 @@
-// npm run bench: measures every contestant and the invalidation of tags, writes bench/results/latest.json and docs/benchmarks.md.
+// npm run bench: measures every contestant, the invalidation of tags and limiters, writes bench/results/latest.json and docs/benchmarks.md.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
@@ -6,6 +6,8 @@ import { Redis } from 'ioredis';
 import { buildIfOlder } from './build-if-older.mjs';
 import { contestants } from './contestants.mjs';
 import { runHttp } from './http-rounds.mjs';
+import { limitLines } from './limit-figures.mjs';
+import { runLimits } from './limit-rounds.mjs';
 import { readOptions, USAGE } from './options.mjs';
 import { SIZES } from './payload.mjs';
 import { createPinning, nodeBinary, startProcess, startRedis, versionOfBinary } from './processes.mjs';
@@ -20,7 +22,8 @@ if (options.help) {
   console.log(USAGE);
   process.exit();
 }
-const measuresUs = options.parts.includes('invalidation') || options.contestants.some((name) => contestants[name].own);
+const measuresUs =
+  options.parts.some((part) => part !== 'http') || options.contestants.some((name) => contestants[name].own);
 if (measuresUs) buildIfOlder();
 
 const FILLERS = 3;
@@ -29,7 +32,7 @@ const PROFILE_ROWS = 12;
 const started = Date.now();
 const problems = [];
 const nodeVersions = [];
-const results = { meta: {}, http: [], invalidation: [], profiles: [], problems };
+const results = { meta: {}, http: [], invalidation: [], limits: [], profiles: [], problems };
 const pinning = createPinning(options.pin);
 const say = (text) => process.stderr.write(`${text}\n`);
 
@@ -39,9 +42,10 @@ for (const major of options.nodes) {
   if (options.parts.includes('http')) await benchHttp(major, binary);
   if (options.profile) await profileMisses(major, binary);
   if (options.parts.includes('invalidation')) await benchInvalidation(major, binary);
+  if (options.parts.includes('limits')) await benchLimits(major, binary);
 }
 results.meta = describe(results.meta.redis);
-for (const line of linesOf(results)) console.log(line);
+for (const line of [...linesOf(results), ...results.limits.flatMap(limitLines)]) console.log(line);
 if (options.report) await save();
 for (const problem of problems) say(`PROBLEM ${problem}`);
 process.exitCode = problems.length > 0 ? 1 : 0;
@@ -101,6 +105,14 @@ async function benchInvalidation(major, binary) {
   });
 }
 
+async function benchLimits(major, binary) {
+  say(`Node ${major}, limiters`);
+  await withRedis(async (redis, redisPort) => {
+    const bench = { options, binary, redis, redisPort, pinning, problems };
+    results.limits.push({ node: major, ...(await runLimits(bench)) });
+  });
+}
+
 /** Stores the entries of one tag, from several processes where there are many. */
 async function fill(binary, redisPort, count) {
   const fillers = count > 1_000 ? FILLERS : 1;
@@ -147,6 +159,8 @@ function describe(redis) {
       express: versionOf('express'),
       ioredis: versionOf('ioredis'),
       apicache: versionOf('apicache'),
+      'rate-limit-redis': versionOf('rate-limit-redis'),
+      'rate-limiter-flexible': versionOf('rate-limiter-flexible'),
       autocannon: versionOf('autocannon'),
     },
     cpu: { model: cpus()[0]?.model ?? 'unknown', cores: availableParallelism(), pinned: pinning.active },

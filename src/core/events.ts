@@ -34,6 +34,12 @@ export interface SessionEvent {
   readonly userId?: string;
 }
 
+/** Something that failed, in words: `read entry`, `decide limit`. */
+interface Failure {
+  readonly operation: string;
+  readonly error: Error;
+}
+
 /** Events of a suite and their arguments. */
 export interface SuiteEvents {
   'cache:hit': [CacheEvent];
@@ -42,7 +48,7 @@ export interface SuiteEvents {
   'cache:bypass': [CacheEvent];
   'cache:store': [CacheEvent];
   /** Redis failed underneath; the request was answered without it. */
-  'cache:error': [{ readonly operation: string; readonly error: Error }];
+  'cache:error': [Failure];
   'session:created': [SessionEvent];
   'session:updated': [SessionEvent];
   /** Its idle timeout began anew. */
@@ -61,6 +67,8 @@ export interface SuiteEvents {
   'limit:shadowed': [LimitEvent];
   /** Was refused so often that it is banned now. */
   'limit:banned': [LimitEvent];
+  /** Redis failed underneath: `onRedisError` has decided. Or a function of yours failed after its request was answered. */
+  'limit:error': [Failure];
   'redis:degraded': [RedisIncident];
   'redis:recovered': [RedisIncident];
 }
@@ -78,10 +86,10 @@ export class EventBus extends EventEmitter<SuiteEvents> {
     }
   }
 
-  /** Tells of a mistake in a function of the user's, asked when it is too late to throw: as `cache:error`, and as a process warning. */
-  report(operation: string, error: unknown): void {
+  /** Tells of a mistake in a function of the user's, asked when it is too late to throw: as an event, and as a process warning. */
+  report(operation: string, error: unknown, event: 'cache:error' | 'limit:error' = 'cache:error'): void {
     const reason = error instanceof Error ? error : new Error(String(error));
-    this.tell('cache:error', { operation, error: reason });
+    this.tell(event, { operation, error: reason });
     process.emitWarning(`${operation}: ${reason.message}`, 'ExpressRedisSuiteWarning');
   }
 }

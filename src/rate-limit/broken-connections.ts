@@ -3,8 +3,8 @@ import { isCluster, nodeOf, type RedisClient } from '../redis/client.ts';
 
 /** Tells calls under way that their connection broke. */
 export interface Breaks {
-  /** The outcome of `call`, or a failure as soon as the connection to the node of `key` breaks. */
-  race<T>(key: string, call: Promise<T>): Promise<T>;
+  /** Calls `fail` if the connection to the node of `key` breaks before the returned function is called. */
+  watch(key: string, fail: (error: Error) => void): () => void;
 }
 
 /**
@@ -30,35 +30,24 @@ function createBreaks(client: RedisClient): Breaks {
     due?.forEach((reject) => reject(new Error('The connection broke before the answer.')));
   }
 
-  function watch(node: Redis): void {
+  function listen(node: Redis): void {
     node.on('close', () => broke(`${node.options.host}:${node.options.port}`));
   }
 
   if (isCluster(client)) {
-    client.nodes().forEach(watch);
-    client.on('+node', watch);
+    client.nodes().forEach(listen);
+    client.on('+node', listen);
   } else {
     client.on('close', () => broke('redis'));
   }
 
   return {
-    race(key, call) {
+    watch(key, fail) {
       const node = nodeOf(client, key);
-      const calls = waiting.get(node) ?? new Set();
-      waiting.set(node, calls);
-      return new Promise((resolve, reject) => {
-        calls.add(reject);
-        call.then(
-          (value) => {
-            calls.delete(reject);
-            resolve(value);
-          },
-          (error: unknown) => {
-            calls.delete(reject);
-            reject(error);
-          },
-        );
-      });
+      let calls = waiting.get(node);
+      if (calls === undefined) waiting.set(node, (calls = new Set()));
+      const set = calls.add(fail);
+      return () => set.delete(fail);
     },
   };
 }

@@ -1,4 +1,4 @@
-import { isIP } from 'node:net';
+import { isIP, isIPv4 } from 'node:net';
 
 /** First six groups of addresses whose last two are an IPv4 address: mapped, and behind NAT64. */
 const EMBEDDING = new Set(['0,0,0,0,0,65535', '100,65435,0,0,0,0']);
@@ -9,6 +9,8 @@ const EMBEDDING = new Set(['0,0,0,0,0,65535', '100,65435,0,0,0,0']);
  * @see RFC 4291 §2.5.5.2, RFC 6052 §2.1
  */
 export function canonicalAddress(text: string): string | undefined {
+  // What nearly every server sees, that listens for both versions: no need for the full way.
+  if (text.startsWith('::ffff:') && isIPv4(text.slice(7))) return text.slice(7);
   const address = text.split('%', 1)[0] ?? '';
   const version = isIP(address);
   if (version !== 6) return version === 4 ? address : undefined;

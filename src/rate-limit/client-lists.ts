@@ -4,6 +4,7 @@ import { canonicalAddress } from './client-address.ts';
 
 /** Clients that are treated alike always. */
 export interface ClientLists {
+  readonly isEmpty: boolean;
   /** What the lists say of a key, or of the address it comes from; deny wins. */
   find(key: string, address: string | undefined): 'allow' | 'deny' | undefined;
 }
@@ -17,6 +18,7 @@ export function toClientLists(allow: readonly string[], deny: readonly string[])
   const isAllowed = toList(allow, 'allow');
   const isDenied = toList(deny, 'deny');
   return {
+    isEmpty: isAllowed === undefined && isDenied === undefined,
     find(key, address) {
       if (isDenied?.(key, address) === true) return 'deny';
       return isAllowed?.(key, address) === true ? 'allow' : undefined;

@@ -33,7 +33,7 @@ function createSender({ client, guard }: Connection): (...command: string[]) => 
   }
 
   function sendTo(key: string, send: () => Promise<unknown>): Promise<unknown> {
-    return guard({ operation: 'count in a fixed window', key, fallback: noFallback }, send);
+    return guard({ event: 'limit:error', operation: 'count in a fixed window', key, fallback: noFallback }, send);
   }
 
   return async (name, first = '', second = '', key = '', ...rest) => {

@@ -1,5 +1,4 @@
 import type { Response } from 'express';
-import { type Item, serializeItem } from 'structured-headers';
 import type { LimitResult, PolicyResult } from './limit-result.ts';
 
 /** Which draft of the RateLimit fields is sent. */
@@ -38,30 +37,23 @@ function secondsUntil(date: Date): number {
   return Math.max(0, seconds(date.getTime() - Date.now()));
 }
 
-/** Drafts 8 to 11: structured fields, a list with one member per policy. */
+/** Drafts 8 to 11: structured fields, a list with one member per policy. Names have no characters that a string would have to escape, and integers fewer than 16 digits. */
 function setStructured(res: Response, policies: readonly PolicyResult[]): void {
-  append(res, 'RateLimit-Policy', policies.map(policyItem));
-  append(res, 'RateLimit', policies.map(standingItem));
+  append(res, 'RateLimit-Policy', policies.map(policyItem).join(', '));
+  append(res, 'RateLimit', policies.map(standingItem).join(', '));
 }
 
 function policyItem({ name, limit, windowMs }: PolicyResult): string {
-  const unit = windowMs === undefined ? ([['qu', 'concurrent-requests']] as const) : [];
-  const window = windowMs === undefined ? [] : ([['w', seconds(windowMs)]] as const);
-  return itemOf(name, [['q', limit], ...unit, ...window]);
+  return `"${name}";q=${limit}${windowMs === undefined ? ';qu="concurrent-requests"' : `;w=${seconds(windowMs)}`}`;
 }
 
 function standingItem({ name, remaining, windowMs, resetAt }: PolicyResult): string {
-  return itemOf(name, [['r', remaining], ...(windowMs === undefined ? [] : ([['t', secondsUntil(resetAt)]] as const))]);
+  return `"${name}";r=${remaining}${windowMs === undefined ? '' : `;t=${secondsUntil(resetAt)}`}`;
 }
 
-/** Integers of structured fields have 15 digits, as limits have at most. */
-function itemOf(name: string, parameters: readonly (readonly [string, string | number])[]): string {
-  return serializeItem([name, new Map(parameters)] satisfies Item);
-}
-
-function append(res: Response, field: string, members: readonly string[]): void {
+function append(res: Response, field: string, members: string): void {
   const existing = res.getHeader(field);
-  res.setHeader(field, [...(existing === undefined ? [] : [String(existing)]), ...members].join(', '));
+  res.setHeader(field, existing === undefined ? members : `${String(existing)}, ${members}`);
 }
 
 function setDraft7(res: Response, { limit, remaining, resetAt, windowMs = 0 }: PolicyResult): void {

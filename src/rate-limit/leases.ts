@@ -10,11 +10,11 @@ export interface HeldLeases {
 
 /** Keeps leases alive until they are given back. `undefined`: the admission has none. */
 export function holdLeases(store: LimitStore, { id, names, policies }: LimitCall): HeldLeases | undefined {
+  if (!policies.some(({ algorithm }) => algorithm === 'concurrency')) return undefined;
   const held = policies.flatMap((policy, i) => {
     const name = names[i];
     return policy.algorithm === 'concurrency' && name !== undefined ? [{ policy, name }] : [];
   });
-  if (held.length === 0) return undefined;
   const shortestMs = Math.min(...held.map(({ policy }) => policy.windowUs)) / 1_000;
   const timer = setInterval(renew, Math.min(shortestMs / 3, 2 ** 31 - 1)).unref();
   let isReleased = false;

@@ -50,28 +50,41 @@ export type Standing = Omit<LimitResult, 'refund' | 'release' | 'reason' | 'allo
 /** Reads a decision. Dates are on the clock of this process. */
 export function toStanding(decision: Decision, policies: readonly Policy[], isTaken: boolean): Standing {
   const offsetMs = Date.now() - decision.clockUs / 1_000;
-  const results = policies.map((policy, i): PolicyResult => {
-    const view = decision.views[i] ?? { fits: true, remaining: 0, retryAtUs: 0, resetAtUs: 0 };
-    const used = isTaken ? policy.cost : 0;
-    const remaining = Math.max(0, view.remaining - used);
-    return {
-      name: policy.name,
-      limit: policy.limit,
-      remaining,
-      used: Math.max(0, policy.limit - remaining),
-      resetAt: new Date(Math.ceil(offsetMs + resetAtUs(policy, view, used, decision.nowUs) / 1_000)),
-      isViolated: !view.fits,
-      windowMs: policy.algorithm === 'concurrency' ? undefined : policy.windowUs / 1_000,
-    };
-  });
+  const results = policies.map((policy, i) =>
+    toPolicyResult(policy, decision.views[i] ?? UNKNOWN, { isTaken, nowUs: decision.nowUs, offsetMs }),
+  );
   const tightest = tightestOf(results);
   return {
     limit: tightest?.limit ?? 0,
     remaining: tightest?.remaining ?? 0,
     resetAt: tightest?.resetAt ?? new Date(),
     policy: tightest?.name ?? '',
-    retryAfterMs: retryAfterMs(decision),
+    retryAfterMs: toRetryAfterMs(decision),
     policies: results,
+  };
+}
+
+const UNKNOWN: View = { fits: true, remaining: 0, retryAtUs: 0, resetAtUs: 0 };
+
+interface Moment {
+  readonly isTaken: boolean;
+  readonly nowUs: number;
+  /** What the clock of this process is ahead of the store's. */
+  readonly offsetMs: number;
+}
+
+function toPolicyResult(policy: Policy, view: View, { isTaken, nowUs, offsetMs }: Moment): PolicyResult {
+  const { name, limit, algorithm, windowUs, cost } = policy;
+  const used = isTaken ? cost : 0;
+  const remaining = Math.max(0, view.remaining - used);
+  return {
+    name,
+    limit,
+    remaining,
+    used: Math.max(0, limit - remaining),
+    resetAt: new Date(Math.ceil(offsetMs + resetAtUs(policy, view, used, nowUs) / 1_000)),
+    isViolated: !view.fits,
+    windowMs: algorithm === 'concurrency' ? undefined : windowUs / 1_000,
   };
 }
 
@@ -83,6 +96,7 @@ function resetAtUs({ algorithm, windowUs, limit }: Policy, view: View, used: num
 }
 
 function tightestOf(results: readonly PolicyResult[]): PolicyResult | undefined {
+  if (results.length === 1) return results[0];
   const violated = results.filter(({ isViolated }) => isViolated);
   const candidates = violated.length > 0 ? violated : results;
   const share = ({ remaining, limit }: PolicyResult): number => (limit === 0 ? 0 : remaining / limit);
@@ -90,7 +104,7 @@ function tightestOf(results: readonly PolicyResult[]): PolicyResult | undefined 
 }
 
 /** All policies must fit at the same time: the latest of them says when. */
-function retryAfterMs({ status, views, clockUs, bannedUntilUs }: Decision): number {
+export function toRetryAfterMs({ status, views, clockUs, bannedUntilUs }: Decision): number {
   if (status === 'admitted') return 0;
   const violated = views.filter(({ fits }) => !fits);
   if (violated.some(({ retryAtUs }) => retryAtUs < 0)) return Infinity;

@@ -81,17 +81,24 @@ export function createLimiter(place: LimitPlace, config: LimiterConfig): RateLim
   const decider = createDecider(place, config);
 
   function partsOf(key: string): readonly string[] {
-    const parts = ['!', ...decider.policies().map(partOf)];
-    return parts.map((part) => keys.limit(name, checkKey(key), part, keySecret));
+    const client = clientOf(key);
+    return ['!', ...decider.policies().map(partOf)].map((part) => keys.limit(name, client, part));
   }
 
   /** As in keys: of bounded length. */
   function clientOf(key: string): string {
-    return clientName(key, name, keySecret);
+    return clientName(checkKey(key), name, keySecret);
   }
 
-  function resultOf(key: string, outcome: Outcome): LimitResult {
-    return toResult(outcome, config.isShadow, decider, () => denials.drop(clientOf(key)));
+  function toAsked(key: string, { cost = 1, limits, address }: TakeOptions): Asked {
+    if (limits !== undefined) {
+      for (const [policy, limit] of Object.entries(limits)) checkCount(limit, `limit of ${policy}`);
+    }
+    return { key, client: clientOf(key), cost: checkCount(cost, 'cost'), limits, address };
+  }
+
+  function resultOf({ client }: Asked, outcome: Outcome): LimitResult {
+    return toResult(outcome, config.isShadow, decider, () => denials.drop(client));
   }
 
   function listed({ key, address }: Asked): LimitResult | undefined {
@@ -104,10 +111,10 @@ export function createLimiter(place: LimitPlace, config: LimiterConfig): RateLim
     const known = listed(asked);
     if (known !== undefined) return tell(asked, known, false);
     const outcome = await decider.decide(asked, 'take');
-    return tell(asked, resultOf(key, outcome), outcome.decision.isNewBan);
+    return tell(asked, resultOf(asked, outcome), outcome.decision.isNewBan);
   }
 
-  function tell({ key }: Asked, result: LimitResult, isNewBan: boolean): LimitResult {
+  function tell({ key, client }: Asked, result: LimitResult, isNewBan: boolean): LimitResult {
     if (isAdmission(result)) {
       statistics.count('admitted');
       return result;
@@ -117,7 +124,7 @@ export function createLimiter(place: LimitPlace, config: LimiterConfig): RateLim
     const event = { limiter: name, key, policies, retryAfterMs };
     statistics.count(config.isShadow ? 'shadowed' : 'refused');
     statistics.violate(policies);
-    refused.note(clientOf(key), retryAfterMs);
+    refused.note(client, retryAfterMs);
     place.events.tell(config.isShadow ? 'limit:shadowed' : 'limit:refused', event);
     if (isNewBan) place.events.tell('limit:banned', event);
     return result;
@@ -133,7 +140,7 @@ export function createLimiter(place: LimitPlace, config: LimiterConfig): RateLim
     },
     async peek(key, options = {}) {
       const asked = toAsked(key, options);
-      return listed(asked) ?? resultOf(key, await decider.decide(asked, 'peek'));
+      return listed(asked) ?? resultOf(asked, await decider.decide(asked, 'peek'));
     },
     async charge(key, cost, options = {}) {
       const asked = toAsked(key, { ...options, cost });
@@ -170,11 +177,6 @@ export function createLimiter(place: LimitPlace, config: LimiterConfig): RateLim
 function checkKey(key: unknown): string {
   if (typeof key === 'string' && key !== '') return key;
   throw new LimitKeyError(`The key of a limit must be a non-empty string, not ${key === '' ? 'empty' : typeof key}.`);
-}
-
-function toAsked(key: string, { cost = 1, limits, address }: TakeOptions): Asked {
-  for (const [policy, limit] of Object.entries(limits ?? {})) checkCount(limit, `limit of ${policy}`);
-  return { key: checkKey(key), cost: checkCount(cost, 'cost'), limits, address };
 }
 
 /** Names of the policies that refused. */

@@ -7,7 +7,7 @@ import { POLICY_OPTIONS, toCount } from './policy-options.ts';
 import { ip, type RequestKey } from './request-key.ts';
 
 /** A value, or what it is for a request. */
-export type PerRequest<T> = T | ((req: Request, res: Response) => T | Promise<T>);
+type PerRequest<T> = T | ((req: Request, res: Response) => T | Promise<T>);
 
 /** Options of `rateLimit()`. Those that express-rate-limit has too mean the same. */
 export interface RateLimitOptions extends LimiterOptions<PerRequest<number>> {

@@ -3,12 +3,7 @@ import { answerRefused } from './answer.ts';
 import { setLimitHeaders } from './headers.ts';
 import type { LimitResult } from './limit-result.ts';
 import { createLimiter, type RateLimiter } from './limiter.ts';
-import {
-  type PerRequest,
-  type RateLimitConfig,
-  type RateLimitOptions,
-  toRateLimitConfig,
-} from './middleware-options.ts';
+import { type RateLimitConfig, type RateLimitOptions, toRateLimitConfig } from './middleware-options.ts';
 import type { LimitPlace } from './place.ts';
 import { addressOf } from './request-key.ts';
 import { toRequestLimit, whenOver } from './request-limit.ts';
@@ -31,11 +26,14 @@ export function createRateLimit(
   const limiter = createLimiter(place, config.limiter);
 
   async function admit(req: Request, res: Response, next: NextFunction): Promise<void> {
-    if ((await config.skip?.(req, res)) === true) return next();
-    const key = await config.key(req, res);
-    const limits = await limitsOf(config, req, res);
-    const cost = await valueOf(config.cost, req, res);
-    const result = await limiter.take(key, { cost, limits, address: addressOf(req) });
+    // Nothing is waited for that is there already: most requests wait for Redis alone.
+    if (config.skip !== undefined && (await config.skip(req, res))) return next();
+    const named = config.key(req, res);
+    const key = typeof named === 'string' ? named : await named;
+    const limits = config.limits.length === 0 ? undefined : await limitsOf(config, req, res);
+    const cost = typeof config.cost === 'number' ? config.cost : await config.cost(req, res);
+    const address = config.limiter.lists.isEmpty ? undefined : addressOf(req);
+    const result = await limiter.take(key, { cost, limits, address });
     Object.assign(req, { [config.propertyName]: toRequestLimit(key, result) });
     setLimitHeaders(res, result, config);
     if (!result.allowed) return refuse(req, res, next, result);
@@ -52,7 +50,9 @@ export function createRateLimit(
   function settleLater(req: Request, res: Response, result: LimitResult): void {
     if (config.refunds === 'none' && result.release === undefined) return;
     whenOver(res, (isWhole) => {
-      settle(req, res, result, isWhole).catch((error: unknown) => place.events.report('rateLimit', error));
+      settle(req, res, result, isWhole).catch((error: unknown) =>
+        place.events.report('rateLimit', error, 'limit:error'),
+      );
     });
   }
 
@@ -80,8 +80,4 @@ export function createRateLimit(
 async function limitsOf({ limits }: RateLimitConfig, req: Request, res: Response): Promise<Record<string, number>> {
   const resolved = limits.map(async ([name, limitOf]) => [name, await limitOf(req, res)] as const);
   return Object.fromEntries(await Promise.all(resolved));
-}
-
-function valueOf(value: PerRequest<number>, req: Request, res: Response): number | Promise<number> {
-  return typeof value === 'function' ? value(req, res) : value;
 }

@@ -16,9 +16,12 @@ const MAX_RETRY_AFTER_MS = 366 * 86_400_000;
 export function createRedisChanges({ client, guard }: Connection, keys: Keys, limiter: string): ChangesStore {
   const key = keys.limiter(limiter, 'settings');
   return {
-    read: () => guard({ operation: 'read limit settings', key, fallback: () => undefined }, () => client.hgetall(key)),
+    read: () =>
+      guard({ event: 'limit:error', operation: 'read limit settings', key, fallback: () => undefined }, () =>
+        client.hgetall(key),
+      ),
     async write(policy, change) {
-      await guard({ operation: 'change limit settings', key, fallback: noFallback }, () =>
+      await guard({ event: 'limit:error', operation: 'change limit settings', key, fallback: noFallback }, () =>
         change === undefined ? client.hdel(key, policy) : client.hset(key, policy, change),
       );
     },
@@ -46,8 +49,9 @@ export function createRedisRefusedLog({ client, guard }: Connection, keys: Keys,
       ]);
     notes.clear();
     if (rest.length === 0) return;
-    await guard({ operation: 'note refused clients', key: places.refused, fallback: () => undefined }, () =>
-      noteRefused(client, places, { cap: MAX_REFUSED }, rest),
+    await guard(
+      { event: 'limit:error', operation: 'note refused clients', key: places.refused, fallback: () => undefined },
+      () => noteRefused(client, places, { cap: MAX_REFUSED }, rest),
     );
   }
 
@@ -58,23 +62,26 @@ export function createRedisRefusedLog({ client, guard }: Connection, keys: Keys,
     },
     async list(count) {
       await flush();
-      const rows = await guard({ operation: 'list refused clients', key: places.refused, fallback: noFallback }, () =>
-        client.zrevrange(places.refused, 0, count - 1, 'WITHSCORES'),
+      const rows = await guard(
+        { event: 'limit:error', operation: 'list refused clients', key: places.refused, fallback: noFallback },
+        () => client.zrevrange(places.refused, 0, count - 1, 'WITHSCORES'),
       );
       const refused = pairsOf(rows).map(([name, ms]) => ({ client: name, until: new Date(ms) }));
       return refused.filter(({ until }) => until.getTime() > Date.now());
     },
     async top(count) {
       await flush();
-      const rows = await guard({ operation: 'list offenders', key: places.offenders, fallback: noFallback }, () =>
-        client.zrevrange(places.offenders, 0, count - 1, 'WITHSCORES'),
+      const rows = await guard(
+        { event: 'limit:error', operation: 'list offenders', key: places.offenders, fallback: noFallback },
+        () => client.zrevrange(places.offenders, 0, count - 1, 'WITHSCORES'),
       );
       return pairsOf(rows).map(([name, refusals]) => ({ client: name, refusals }));
     },
     async forget(name) {
       await flush();
-      await guard({ operation: 'forget refused client', key: places.refused, fallback: noFallback }, () =>
-        client.zrem(places.refused, name),
+      await guard(
+        { event: 'limit:error', operation: 'forget refused client', key: places.refused, fallback: noFallback },
+        () => client.zrem(places.refused, name),
       );
     },
   };

@@ -1,12 +1,15 @@
 import type { RedisError } from '../core/errors.ts';
-import { noFallback } from '../redis/guard.ts';
+import type { RedisClient } from '../redis/client.ts';
 import type { Connection } from '../redis/connection.ts';
+import { noFallback } from '../redis/guard.ts';
 import { blockClient } from './block-client.lua.ts';
 import { breaksOf } from './broken-connections.ts';
 import { decideLimits } from './decide-limits.lua.ts';
-import type { Receipt } from './policy.ts';
+import { packPolicy } from './packed-policy.ts';
+import type { Receipt, View } from './policy.ts';
 import { refundLimits } from './refund-limits.lua.ts';
 import { renewLease } from './renew-lease.lua.ts';
+import { takeWindow } from './take-window.lua.ts';
 import { type Decision, isCounted, type LimitCall, type LimitStore } from './store.ts';
 
 const STATUS = ['refused', 'admitted', 'banned', 'banned'] as const;
@@ -16,80 +19,113 @@ const NEW_BAN = 3;
 export function createRedisStore({ client, guard }: Connection): LimitStore {
   const breaks = breaksOf(client);
 
-  function send(call: LimitCall): Promise<Decision> {
-    const { mode, id, conduct, names, policies, countRefused, ban } = call;
-    const args = {
-      mode,
-      id,
-      countRefused: countRefused ? 1 : 0,
-      banAfter: ban.after,
-      banWithin: ban.withinUs,
-      banDuration: ban.durationUs,
-      banMax: ban.maxDurationUs,
-    };
-    const given = policies.flatMap(({ algorithm, limit, windowUs, cost, detail }) => [
-      algorithm,
-      limit,
-      windowUs,
-      cost,
-      detail,
-    ]);
-    return decideLimits(client, { conduct, names }, args, given).then((reply) => toDecision(reply as number[]));
-  }
-
   async function takeBack({ names, policies }: Pick<LimitCall, 'names' | 'policies'>, { atUs, id }: Receipt) {
     const given = policies.flatMap(({ algorithm, limit, windowUs, cost }) => [algorithm, limit, windowUs, cost]);
     await refundLimits(client, { names }, { at: atUs, id }, given);
   }
 
+  /** Fails with its connection. What is answered later than that, or than `isAbandoned`, was counted by somebody else: it is taken back. */
+  function decideWhileConnected(call: LimitCall, isAbandoned: () => boolean): Promise<Decision> {
+    return new Promise((resolve, reject) => {
+      let hasBroken = false;
+      const unwatch = breaks.watch(call.conduct, (error) => {
+        hasBroken = true;
+        reject(error);
+      });
+      send(client, call).then(
+        (reply) => {
+          unwatch();
+          const decision = toDecision(reply as Buffer);
+          resolve(decision);
+          if ((hasBroken || isAbandoned()) && isCounted(call, decision)) {
+            // Past the guard, whose circuit is open still: Redis has just answered.
+            takeBack(call, { atUs: decision.nowUs, id: call.id }).catch(() => undefined);
+          }
+        },
+        (error: unknown) => {
+          unwatch();
+          reject(error);
+        },
+      );
+    });
+  }
+
   return {
-    /** A decision nobody waited for is taken back when its answer arrives: the request was answered, and counted, elsewhere. */
-    async decide(call) {
+    decide(call) {
       let isAbandoned = false;
       function abandon(error: RedisError): never {
         isAbandoned = true;
         throw error;
       }
-      async function settled(): Promise<Decision> {
-        const decision = await send(call);
-        if (isAbandoned && isCounted(call, decision)) {
-          // Past the guard, whose circuit is open still: Redis has just answered.
-          takeBack(call, { atUs: decision.nowUs, id: call.id }).catch(() => undefined);
-        }
-        return decision;
-      }
-      return guard({ operation: 'decide limit', key: call.conduct, fallback: abandon }, () =>
-        breaks.race(call.conduct, settled()),
+      return guard({ event: 'limit:error', operation: 'decide limit', key: call.conduct, fallback: abandon }, () =>
+        decideWhileConnected(call, () => isAbandoned),
       );
     },
     async refund(call, receipt) {
       const key = call.names[0] ?? '';
-      await guard({ operation: 'refund limit', key, fallback: noFallback }, () => takeBack(call, receipt));
+      await guard({ event: 'limit:error', operation: 'refund limit', key, fallback: noFallback }, () =>
+        takeBack(call, receipt),
+      );
     },
     async renew(name, id, leaseUs) {
-      const reply = await guard({ operation: 'renew lease', key: name, fallback: noFallback }, () =>
-        renewLease(client, { leases: name }, { id, lease: leaseUs }),
+      const reply = await guard(
+        { event: 'limit:error', operation: 'renew lease', key: name, fallback: noFallback },
+        () => renewLease(client, { leases: name }, { id, lease: leaseUs }),
       );
       return reply === 1;
     },
     async block(conduct, durationUs) {
-      await guard({ operation: 'block client', key: conduct, fallback: noFallback }, () =>
+      await guard({ event: 'limit:error', operation: 'block client', key: conduct, fallback: noFallback }, () =>
         blockClient(client, { conduct }, { duration: durationUs }),
       );
     },
     async forget(names) {
       const key = names[0] ?? '';
-      await guard({ operation: 'reset limit', key, fallback: noFallback }, () => client.unlink(...names));
+      await guard({ event: 'limit:error', operation: 'reset limit', key, fallback: noFallback }, () =>
+        client.unlink(...names),
+      );
     },
   };
 }
 
-function toDecision(reply: readonly number[]): Decision {
-  const [status = 0, nowUs = 0, clockUs = 0, bannedUntilUs = 0] = reply;
-  const views = [];
-  for (let i = 4; i < reply.length; i += 4) {
-    const [fits, remaining = 0, retryAtUs = 0, resetAtUs = 0] = reply.slice(i, i + 4);
-    views.push({ fits: fits === 1, remaining, retryAtUs, resetAtUs });
+function send(client: RedisClient, call: LimitCall): Promise<unknown> {
+  const { mode, id, conduct, names, policies, countRefused, ban } = call;
+  const [policy, ...more] = policies;
+  const [name] = names;
+  const isPlain = mode === 'take' && ban.after === 0 && !countRefused && more.length === 0;
+  if (isPlain && name !== undefined && policy?.algorithm === 'sliding-window') {
+    return takeWindow(client, { conduct, name }, { policy: packPolicy(policy) });
   }
-  return { status: STATUS[status] ?? 'refused', nowUs, clockUs, bannedUntilUs, isNewBan: status === NEW_BAN, views };
+  const args = {
+    mode,
+    id,
+    countRefused: countRefused ? 1 : 0,
+    banAfter: ban.after,
+    banWithin: ban.withinUs,
+    banDuration: ban.durationUs,
+    banMax: ban.maxDurationUs,
+  };
+  return decideLimits(client, { conduct, names }, args, policies.map(packPolicy));
+}
+
+/** Reads the doubles that the scripts reply with. */
+function toDecision(reply: Buffer): Decision {
+  const status = reply.readDoubleLE(0);
+  const views: View[] = [];
+  for (let at = 32; at < reply.length; at += 32) {
+    views.push({
+      fits: reply.readDoubleLE(at) === 1,
+      remaining: reply.readDoubleLE(at + 8),
+      retryAtUs: reply.readDoubleLE(at + 16),
+      resetAtUs: reply.readDoubleLE(at + 24),
+    });
+  }
+  return {
+    status: STATUS[status] ?? 'refused',
+    nowUs: reply.readDoubleLE(8),
+    clockUs: reply.readDoubleLE(16),
+    bannedUntilUs: reply.readDoubleLE(24),
+    isNewBan: status === NEW_BAN,
+    views,
+  };
 }

@@ -2,7 +2,7 @@ import { defineScript } from '../redis/script.ts';
 
 /**
  * Takes an admission back, in every policy that still counts it: what has expired or was reset stays as it is, and no key begins to live for ever. Per policy four
- * values: algorithm, limit, window, cost, in the order of the keys.
+ * values: algorithm, limit, window, cost, in the order of the keys. For logs see `sliding-window.lua`.
  */
 export const refundLimits = defineScript({
   keys: [],
@@ -10,25 +10,24 @@ export const refundLimits = defineScript({
   args: ['at', 'id'],
   rest: 'given',
   lua: `
-local HEAD, ENTRY = 7, 13
 local instant = tonumber(at)
 local rules = {}
 
 rules['sliding-window'] = function(name, _, _, cost)
   local log = redis.call('GET', name)
-  if not log or instant < struct.unpack('<I7', log, 1) then return end
-  local count = (#log - HEAD) / ENTRY
+  if not log or instant <= struct.unpack('<I7', log) then return end
+  local count = (#log - 20) / 13
   local low, high = 1, count + 1
   while low < high do
     local middle = math.floor((low + high) / 2)
-    if struct.unpack('<I7', log, HEAD + (middle - 1) * ENTRY + 1) >= instant then high = middle else low = middle + 1 end
+    if struct.unpack('<I7', log, middle * 13 + 8) >= instant then high = middle else low = middle + 1 end
   end
   if low > count then return end
-  local before = low > 1 and struct.unpack('<I6', log, HEAD + (low - 2) * ENTRY + 8) or 0
-  local back = math.min(cost, (struct.unpack('<I6', log, HEAD + (low - 1) * ENTRY + 8)) - before)
-  local parts = { string.sub(log, 1, HEAD + (low - 1) * ENTRY) }
+  local before = low > 1 and struct.unpack('<I6', log, low * 13 + 2) or struct.unpack('<I6', log, 8)
+  local back = math.min(cost, struct.unpack('<I6', log, low * 13 + 15) - before)
+  local parts = { string.sub(log, 1, low * 13 + 7) }
   for i = low, count do
-    local moment, total = struct.unpack('<I7I6', log, HEAD + (i - 1) * ENTRY + 1)
+    local moment, total = struct.unpack('<I7I6', log, i * 13 + 8)
     parts[#parts + 1] = struct.pack('<I7I6', moment, total - back)
   end
   redis.call('SET', name, table.concat(parts), 'KEEPTTL')

@@ -20,15 +20,28 @@ export function ip(options: { readonly subnet?: number } = {}): (req: Request) =
     throw new ConfigError('subnet: write how many bits of an IPv6 address make a client, from 32 to 128.');
   }
   return (req) => {
-    if (req.app.get('trust proxy') === true) {
+    const trusted: unknown = req.app.get('trust proxy');
+    if (trusted === true) {
       throw new ConfigError(
         "'trust proxy' is true, so clients choose their own address. Say how many proxies are yours: app.set('trust proxy', 1).",
       );
     }
+    if (trusted === false && !hasWarned && req.headers['x-forwarded-for'] !== undefined) warnOfProxy();
     const address = addressOf(req);
     if (address === undefined) throw new LimitKeyError(`The client's address is not an IP address.`);
     return ipKeyGenerator(address, subnet);
   };
+}
+
+/** Once per process: a client can send the header as well. */
+let hasWarned = false;
+
+function warnOfProxy(): void {
+  hasWarned = true;
+  process.emitWarning(
+    "A request came with X-Forwarded-For, but 'trust proxy' is not set: behind a proxy all clients share the limit of its address. Say how many proxies are yours: app.set('trust proxy', 1). Without one, ignore this.",
+    'ExpressRedisSuiteWarning',
+  );
 }
 
 /** The address of a request, in its one spelling. */

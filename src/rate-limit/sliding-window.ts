@@ -9,13 +9,17 @@ interface Entry {
 
 /** What a client was admitted, oldest first. */
 export interface AdmissionLog {
-  readonly bornAtUs: number;
+  /** What was admitted up to its instant is not in the log any more, or never was; totals go on from its total. */
+  readonly anchor: Entry;
   readonly entries: readonly Entry[];
 }
 
+/** Totals begin anew when they have come so far: they are kept in 48 bits. */
+const REBASE_AT = 2 ** 46;
+
 /**
  * A log of admissions with cumulative costs. In no window of the given length is more admitted than the limit: an entry counts until its last admission has left
- * the window. What sharing entries costs is at most one part in `precision` of the rate.
+ * the window. What sharing entries costs is at most one part in `precision` of the rate. The twin of `sliding-window.lua`.
  */
 export const slidingWindow: Rules<AdmissionLog> = {
   newestOf: ({ entries }) => entries.at(-1)?.atUs ?? 0,
@@ -24,7 +28,7 @@ export const slidingWindow: Rules<AdmissionLog> = {
     const dead = countDead(entries, nowUs - windowUs);
     const last = entries.at(-1);
     const total = last?.total ?? 0;
-    const used = total - totalOf(entries, dead);
+    const used = log === undefined ? 0 : total - totalBefore(log, dead);
     const fits = used + cost <= limit;
     return {
       fits,
@@ -33,30 +37,33 @@ export const slidingWindow: Rules<AdmissionLog> = {
       resetAtUs: used > 0 && last !== undefined ? last.atUs + windowUs : 0,
     };
   },
-  take(log, { windowUs, cost, detail }, { atUs }) {
-    const entries = log?.entries ?? [];
-    const bornAtUs = log?.bornAtUs ?? atUs;
-    if (cost === 0) return { bornAtUs, entries };
-    const dead = countDead(entries, atUs - windowUs);
+  take(log = { anchor: { atUs: Infinity, total: 0 }, entries: [] }, { windowUs, cost, detail }, { atUs }) {
+    if (cost === 0) return log;
+    const { entries, anchor } = log;
     const last = entries.at(-1);
-    const total = (last?.total ?? 0) + cost;
-    const isShared = last !== undefined && dead < entries.length && sharesEntry(last.atUs, atUs, detail);
-    const kept = isShared ? entries.slice(0, -1) : [...entries];
-    kept.push({ atUs, total });
-    if (dead * 2 <= kept.length) return { bornAtUs, entries: kept };
-    const before = totalOf(entries, dead);
-    return { bornAtUs, entries: kept.slice(dead).map((entry) => ({ atUs: entry.atUs, total: entry.total - before })) };
+    if (last === undefined) return { anchor: { atUs: atUs - 1, total: 0 }, entries: [{ atUs, total: cost }] };
+    const dead = countDead(entries, atUs - windowUs);
+    const isShared = dead < entries.length && sharesEntry(last.atUs, atUs, detail);
+    const kept = entries.slice(dead, isShared ? -1 : undefined);
+    return rebased({ anchor: entries[dead - 1] ?? anchor, entries: [...kept, { atUs, total: last.total + cost }] });
   },
   refund(log, { cost }, { atUs }) {
     const from = countDead(log.entries, atUs - 1);
     const entry = log.entries[from];
-    if (entry === undefined || atUs < log.bornAtUs) return log;
-    const back = Math.min(cost, entry.total - totalOf(log.entries, from));
+    if (entry === undefined || atUs <= log.anchor.atUs) return log;
+    const back = Math.min(cost, entry.total - totalBefore(log, from));
     const entries = log.entries.map((each, i) => (i < from ? each : { atUs: each.atUs, total: each.total - back }));
-    return { bornAtUs: log.bornAtUs, entries };
+    return { anchor: log.anchor, entries };
   },
   expiresAt: ({ entries }, { windowUs }) => (entries.at(-1)?.atUs ?? 0) + windowUs,
 };
+
+function rebased(log: AdmissionLog): AdmissionLog {
+  const { total: base } = log.anchor;
+  if (base < REBASE_AT) return log;
+  const lower = ({ atUs, total }: Entry): Entry => ({ atUs, total: total - base });
+  return { anchor: lower(log.anchor), entries: log.entries.map(lower) };
+}
 
 /** How many entries, from the oldest on, are not younger than `cutoffUs`. */
 function countDead(entries: readonly Entry[], cutoffUs: number): number {
@@ -84,13 +91,14 @@ function firstIndex(entries: readonly Entry[], isIt: (entry: Entry) => boolean):
   return low;
 }
 
-function totalOf(entries: readonly Entry[], count: number): number {
-  return count === 0 ? 0 : (entries[count - 1]?.total ?? 0);
+/** What had been admitted before the entry. */
+function totalBefore({ anchor, entries }: AdmissionLog, index: number): number {
+  return (index === 0 ? anchor : entries[index - 1])?.total ?? 0;
 }
 
 /** Merging is a rule for writing only, so the precision may change at any time. */
 function sharesEntry(lastUs: number, nowUs: number, grainUs: number): boolean {
-  return lastUs === nowUs || (grainUs > 0 && Math.floor(lastUs / grainUs) === Math.floor(nowUs / grainUs));
+  return lastUs === nowUs || (grainUs > 0 && lastUs >= nowUs - (nowUs % grainUs));
 }
 
 /** Microseconds that share an entry. Few admissions need no sharing: their log is exact at the same size. */

@@ -10,26 +10,22 @@ const RETRY_UNKNOWN_MS = 1_000;
 export function toResult(outcome: Outcome, isShadow: boolean, decider: Decider, onRefund: () => void): LimitResult {
   const { call, decision, store } = outcome;
   const isAdmitted = decision.status === 'admitted';
-  const result: LimitResult = {
-    ...standingOf(outcome),
-    allowed: isAdmitted || isShadow,
-    reason: reasonOf(outcome),
-    refund: nothing,
-  };
-  if (call.mode !== 'take' || !isAdmitted || store === undefined) return result;
+  const { limit, remaining, resetAt, retryAfterMs, policy, policies } = standingOf(outcome);
+  const allowed = isAdmitted || isShadow;
+  const reason = reasonOf(outcome);
+  const told = { allowed, reason, limit, remaining, resetAt, retryAfterMs, policy, policies };
+  if (call.mode !== 'take' || !isAdmitted || store === undefined) return Object.assign(told, { refund: nothing });
   const leases = holdLeases(store, call);
   let isGivenBack = false;
-  return {
-    ...result,
-    async refund() {
-      if (isGivenBack) return;
-      isGivenBack = true;
-      leases?.stop();
-      onRefund();
-      await decider.takeBack(outcome);
-    },
-    ...(leases !== undefined && { release: leases.release }),
-  };
+  async function refund(): Promise<void> {
+    if (isGivenBack) return;
+    isGivenBack = true;
+    leases?.stop();
+    onRefund();
+    await decider.takeBack(outcome);
+  }
+  const release = leases?.release;
+  return release === undefined ? Object.assign(told, { refund }) : Object.assign(told, { refund, release });
 }
 
 /** What the caller is told of a client on a list. */

@@ -13,7 +13,7 @@ export interface Connection {
   readonly guard: Guard;
   readonly turn: Turn;
   readonly deadlineMs: number;
-  /** Tells `redis:degraded`, `redis:recovered` and `cache:error`. */
+  /** Tells `redis:degraded`, `redis:recovered`, `cache:error` and `limit:error`. */
   readonly events: EventBus;
   /** Calls back whenever the client may be talking to another server than before. */
   onReconnect(callback: () => void): void;

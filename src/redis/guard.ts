@@ -12,6 +12,8 @@ interface GuardedCall<Fallback> {
   readonly operation: string;
   /** The key it is about: on Cluster it says which node must be well. */
   readonly key: string;
+  /** What tells of a failure. Default: `cache:error`. */
+  readonly event?: 'cache:error' | 'limit:error';
   /** Answers in Redis' place. May throw: then the caller sees that error. */
   readonly fallback: (error: RedisError) => Fallback;
 }
@@ -160,7 +162,7 @@ async function answerInstead<Fallback>(
   error: RedisError,
   events: EventBus,
 ): Promise<Fallback> {
-  events.tell('cache:error', { operation: call.operation, error });
+  events.tell(call.event ?? 'cache:error', { operation: call.operation, error });
   return call.fallback(error);
 }
 

@@ -18,8 +18,8 @@ export interface Keys {
   inbox(process: string): string;
   /** The invalidation register: `P:reg`. */
   readonly register: string;
-  /** What a limiter keeps of one client: `P:rl:{limiter:client}:<part>`, all of it in one slot. A client's name above 64 bytes, or any with a `secret`, is hashed. */
-  limit(limiter: string, client: string, part: string, secret?: string): string;
+  /** What a limiter keeps of one client, named by {@link clientName}: `P:rl:{limiter:client}:<part>`, all of it in one slot. */
+  limit(limiter: string, client: string, part: string): string;
   /** What is kept of a limiter itself: `P:rl:{limiter}:<part>`. */
   limiter(limiter: string, part: string): string;
   /** What rate-limit-redis keeps of one client: `P:rlf:{limiter:client}`. */
@@ -54,8 +54,7 @@ export function createKeys(prefix: string, keyPrefix = ''): Keys {
     lease: (key, group) => `${prefix}:c:{${escapeKey(key)}}:${group}`,
     inbox: (process) => `${keyPrefix}${prefix}:w:${process}`,
     register: `${prefix}:reg`,
-    limit: (limiter, client, part, secret) =>
-      `${prefix}:rl:{${limiter}:${clientName(client, limiter, secret)}}:${part}`,
+    limit: (limiter, client, part) => `${prefix}:rl:{${limiter}:${client}}:${part}`,
     limiter: (limiter, part) => `${prefix}:rl:{${limiter}}:${part}`,
     fixedWindow: (limiter, client) => `${prefix}:rlf:{${limiter}:${clientName(client, limiter)}}`,
     news: `${keyPrefix}${prefix}:news`,
@@ -77,7 +76,7 @@ function escapeKey(text: string): string {
   return /[%{}]/.test(text) ? text.replace(/[%{}]/g, encodeURIComponent) : text;
 }
 
-/** A client as part of a key. Hashes begin with `%-`, as no escaped text does. */
+/** A client as part of a key. Above 64 bytes, or with a `secret`, it becomes a hash. Hashes begin with `%-`, as no escaped text does. */
 export function clientName(client: string, limiter: string, secret?: string): string {
   const isLong = client.length * 3 > MAX_CLIENT_BYTES && Buffer.byteLength(client) > MAX_CLIENT_BYTES;
   return isLong || secret !== undefined ? `%-${keyedDigest(client, secret ?? limiter)}` : escapeKey(client);

@@ -99,7 +99,9 @@ export function eventsOf(redis: RedisClient | undefined, prefix: string): EventB
     for (const name of ['redis:degraded', 'redis:recovered'] as const) {
       events.on(name, (incident) => bus.tell(name, incident));
     }
-    events.on('cache:error', (failure) => bus.tell('cache:error', failure));
+    for (const name of ['cache:error', 'limit:error'] as const) {
+      events.on(name, (failure) => bus.tell(name, failure));
+    }
     return bus;
   });
 }

@@ -9,6 +9,8 @@ interface ScriptDefinition<Key extends string, Argument extends string, KeyList 
   readonly args: readonly Argument[];
   /** Name of the Lua table that holds any number of further arguments. */
   readonly rest?: string;
+  /** `bytes`: strings of the reply arrive as a Buffer. */
+  readonly reply?: 'bytes';
   readonly lua: string;
 }
 
@@ -29,17 +31,18 @@ export function defineScript<Key extends string, Argument extends string, KeyLis
 ): Script<Key, Argument, KeyList> {
   const source = preamble(definition) + definition.lua;
   const sha = createHash('sha1').update(source).digest('hex');
-  const { keyList } = definition;
-  return async (client, keys, args, rest = []) => {
-    const further: readonly string[] = keyList === undefined ? [] : keys[keyList];
-    const names = [...definition.keys.map((name): string => keys[name]), ...further];
-    const values = [...names, ...definition.args.map((name) => args[name]), ...rest];
-    try {
-      return await client.evalsha(sha, names.length, ...values);
-    } catch (error) {
+  const { keyList, reply } = definition;
+  const call = reply === 'bytes' ? 'callBuffer' : 'call';
+  return (client, keys, args, rest = []) => {
+    const values: (string | number)[] = definition.keys.map((name): string => keys[name]);
+    if (keyList !== undefined) values.push(...(keys[keyList] as readonly string[]));
+    const keyCount = values.length;
+    for (const name of definition.args) values.push(args[name]);
+    if (rest.length > 0) values.push(...rest);
+    return client[call]('evalsha', sha, keyCount, ...values).catch((error: unknown) => {
       if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error;
-      return client.eval(source, names.length, ...values);
-    }
+      return client[call]('eval', source, keyCount, ...values);
+    });
   };
 }
 

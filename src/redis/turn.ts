@@ -2,26 +2,31 @@ import type { Duplex } from 'node:stream';
 import { startDeadline } from '../core/deadline.ts';
 import { isCluster, type RedisClient } from './client.ts';
 
-/** One turn of the event loop, in which what is sent to Redis leaves in one write. */
+/** One turn of the event loop, in which what is sent to Redis leaves together. */
 export interface Turn {
   /** Something is about to be sent. */
   begin(): void;
-  /** Runs a task when everything of this turn has been sent, in the same write. */
+  /** Runs a task when everything of this turn has been sent; what it sends leaves with that. */
   atEnd(task: () => void): void;
 }
 
+/** So many calls leave together: in a turn of many, Redis works on the first while the last are still being made. */
+const AT_ONCE = 16;
+
 /**
- * Gathers the commands of a turn: the socket of a single server is corked at the first of them and uncorked when pending input has been handled. That keeps the
+ * Gathers the commands of a turn: the socket of a single server is corked at the first of them and uncorked when pending input has been handled, or so many have gathered. That keeps the
  * latency of a round trip and saves a system call per command, here and in Redis. Cluster sends as ioredis does: its sockets are one per node.
  */
 export function createTurn(client: RedisClient): Turn {
   let tasks: (() => void)[] = [];
   let hasBegun = false;
+  let socket: Corkable | undefined;
+  let calls = 0;
 
-  function begin(): void {
-    if (hasBegun) return;
+  function start(): void {
     hasBegun = true;
-    const socket = socketOf(client);
+    calls = 0;
+    socket = socketOf(client);
     socket?.cork();
     setImmediate(() => {
       hasBegun = false;
@@ -36,16 +41,26 @@ export function createTurn(client: RedisClient): Turn {
   }
 
   return {
-    begin,
+    begin() {
+      if (!hasBegun) start();
+      else if (calls === AT_ONCE) {
+        calls = 0;
+        socket?.uncork();
+        socket?.cork();
+      }
+      calls++;
+    },
     atEnd(task) {
-      begin();
+      if (!hasBegun) start();
       tasks.push(task);
     },
   };
 }
 
+type Corkable = Pick<Duplex, 'cork' | 'uncork'>;
+
 /** ioredis has had this property for ever, but does not document it: without it everything works as well. */
-function socketOf(client: RedisClient): Pick<Duplex, 'cork' | 'uncork'> | undefined {
+function socketOf(client: RedisClient): Corkable | undefined {
   if (isCluster(client)) return undefined;
   const stream = client.stream as Partial<Duplex> | undefined;
   return typeof stream?.cork === 'function' && typeof stream.uncork === 'function' ? (stream as Duplex) : undefined;

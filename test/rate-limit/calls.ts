@@ -47,6 +47,14 @@ export function anyPolicies(maxWindowUs: number) {
   );
 }
 
+/** One sliding window, which a script of its own decides: coarse and fine ones, with logs of many entries. */
+export function anyWindow(maxWindowUs: number) {
+  const limit = oneof(integer({ min: 0, max: 12 }), integer({ min: 20, max: 200 }));
+  const windowUs = integer({ min: 1_000, max: maxWindowUs });
+  const precision = constantFrom(1, 2, 5, 60);
+  return record({ limit, windowUs, precision }).map((p) => [sliding(p.limit, p.windowUs, { precision: p.precision })]);
+}
+
 /** What a client may do next. */
 export const anyStep = record({
   what: constantFrom('take', 'take', 'take', 'take', 'peek', 'charge', 'refund', 'forget'),

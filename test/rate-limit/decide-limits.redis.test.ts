@@ -1,8 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createMemoryStore } from '../../src/rate-limit/memory-store.ts';
 import { createRedisStore } from '../../src/rate-limit/redis-store.ts';
 import { connectionOf } from '../../src/redis/connection.ts';
 import { testCluster, testRedis, uniquePrefix } from '../support/connections.ts';
-import { bucket, callOf, fixed, sliding } from './calls.ts';
+import { anyPolicies, anyWindow, bucket, callOf, fixed, sliding } from './calls.ts';
 import { compareTwins } from './twins.ts';
 
 describe('decisions in Redis', () => {
@@ -10,8 +12,52 @@ describe('decisions in Redis', () => {
   const store = createRedisStore(connectionOf(client, 5_000));
 
   it('are the same as in memory, whatever a client does', async () => {
-    expect(await compareTwins(store, uniquePrefix(), 40)).toBe(40);
+    expect(await compareTwins(store, anyPolicies(30_000), 40)).toBe(40);
   }, 30_000);
+
+  it('of one sliding window are the same as in memory, whichever script makes them', async () => {
+    expect(await compareTwins(store, anyWindow(12_000), 60)).toBe(60);
+  }, 30_000);
+
+  it('go on counting exactly when more has been admitted than a log can add up', async () => {
+    let clockUs = 0;
+    const memory = createMemoryStore(10, () => clockUs);
+    const policies = [sliding(2 ** 46, 2_000, { cost: 2 ** 45, precision: 1 })];
+    const prefix = uniquePrefix();
+    let admitted = 0;
+    for (let i = 0; i < 80; i++) {
+      const call = callOf(policies, { prefix, countRefused: i % 2 === 0 }); // One script and the other.
+      const told = await store.decide(call);
+      clockUs = told.clockUs;
+      expect(await memory.decide(call)).toEqual(told);
+      if (told.status === 'admitted') admitted++;
+      if (i % 3 === 0) await sleep(1);
+    }
+    expect(admitted).toBeGreaterThan(8); // 2^48 and more.
+  });
+
+  it.each([
+    ['one window', [sliding(5, 60_000_000)]],
+    ['several policies', [sliding(5, 60_000_000), fixed(5, 60_000_000)]],
+  ])('are never made at a time before what is counted: %s', async (_name, policies) => {
+    const call = callOf(policies, { prefix: uniquePrefix() });
+    const futureUs = Date.now() * 1_000 + 3_600_000_000;
+    const log = Buffer.alloc(33); // As before the clock was put back by an hour: anchor, life, one entry.
+    for (const [at, instant] of [
+      [0, futureUs - 1],
+      [13, futureUs + 60_000_000],
+      [20, futureUs],
+    ] as const) {
+      log.writeBigUInt64LE(BigInt(instant), at);
+    }
+    log.writeUIntLE(0, 7, 6);
+    log.writeUIntLE(4, 27, 6);
+    await client.set(call.names[0] ?? '', log, 'PX', 3_660_000);
+    const { status, nowUs, views } = await store.decide(call);
+    expect([status, nowUs, views[0]?.remaining]).toEqual(['admitted', futureUs, 1]);
+    expect(await client.pttl(call.names[0] ?? '')).toBeGreaterThan(3_600_000);
+    expect((await store.decide(call)).status).toBe('refused');
+  });
 
   it('that are taken back leave their keys to expire, and take nothing from what came after a reset', async () => {
     const policies = [sliding(5, 60_000_000, { precision: 1 }), fixed(5, 60_000_000), bucket(5, 60_000_000)];
@@ -23,7 +69,7 @@ describe('decisions in Redis', () => {
       (await store.decide({ ...call, mode: 'peek' })).views.map((view) => view.remaining);
     expect(await remaining()).toEqual([5, 5, 5]);
     const ttls = await Promise.all(call.names.map((name) => client.pttl(name)));
-    expect(Math.max(...ttls)).toBeLessThan(60_100);
+    expect(Math.max(...ttls)).toBeLessThan(60_000 * 1.125 + 100);
     expect(Math.min(ttls[0] ?? 0, ttls[1] ?? 0)).toBeGreaterThan(0);
     await store.forget(call.names);
     await store.decide(call);
@@ -31,18 +77,28 @@ describe('decisions in Redis', () => {
     expect(await remaining()).toEqual([4, 4, 4]);
   });
 
-  it('keep at most two entries per segment, and 13 bytes of each', async () => {
+  it('that are taken back when they do not count any more take nothing from what does', async () => {
+    const policies = [sliding(5, 1_000_000)];
+    const call = callOf(policies, { prefix: uniquePrefix() });
+    const decisions = [await store.decide(call), await store.decide(call), await store.decide(call)];
+    await sleep(1_100);
+    await store.decide(call);
+    for (const { nowUs } of decisions) await store.refund(call, { atUs: nowUs, id: call.id });
+    expect((await store.decide({ ...call, mode: 'peek' })).views[0]?.remaining).toBe(4);
+  });
+
+  it('keep one entry per segment and two at its ends, and 13 bytes of each', async () => {
     const prefix = uniquePrefix();
     const call = callOf([sliding(10_000, 60_000, { precision: 10, cost: 1 })], { prefix });
     for (let i = 0; i < 1_500; i++) await store.decide(call);
-    expect(await client.strlen(call.names[0] ?? '')).toBeLessThanOrEqual(7 + 13 * 24);
-    expect(await client.pttl(call.names[0] ?? '')).toBeLessThanOrEqual(62);
+    expect(await client.strlen(call.names[0] ?? '')).toBeLessThanOrEqual(20 + 13 * 12);
+    expect(await client.pttl(call.names[0] ?? '')).toBeLessThanOrEqual(60 + 6 + 2);
   });
 });
 
 describe('decisions in a Cluster', () => {
   it('are the same as in memory, whatever a client does', async () => {
     const store = createRedisStore(connectionOf(testCluster(), 5_000));
-    expect(await compareTwins(store, uniquePrefix(), 15)).toBe(15);
+    expect(await compareTwins(store, anyPolicies(30_000), 15)).toBe(15);
   }, 30_000);
 });

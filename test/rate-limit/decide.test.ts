@@ -257,6 +257,20 @@ describe('refunds', () => {
     );
   });
 
+  it('of what does not count any more take nothing from what does', async () => {
+    const { clock, store } = stopped();
+    const call = callOf([sliding(5, 1_000)]);
+    const taken: number[] = [];
+    for (let i = 0; i < 3; i++) {
+      clock.us += 10;
+      taken.push((await store.decide(call)).nowUs);
+    }
+    clock.us += 1_500;
+    await store.decide(call);
+    for (const atUs of taken) await store.refund(call, { atUs, id: call.id });
+    expect((await store.decide({ ...call, mode: 'peek' })).views[0]?.remaining).toBe(4);
+  });
+
   it('of what was reset take nothing from what came after', async () => {
     const { clock, store } = stopped();
     const policies = [sliding(5, 1_000_000, { precision: 1 }), fixed(5, 1_000_000), bucket(5, 1_000_000)];

@@ -1,4 +1,4 @@
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import express, { type RequestHandler } from 'express';
 import request from 'supertest';
 import { ConfigError, ip, rateLimit, type RateLimitOptions, type Suite } from '../../src/index.ts';
@@ -259,6 +259,16 @@ describe('a limited route', () => {
     const { status, text } = await request(app).get('/').set('X-Forwarded-For', '1.2.3.4');
     expect(status).toBe(500);
     expect(text).toContain("app.set('trust proxy', 1)");
+  });
+
+  it('warns once of a proxy that nobody told it to trust', async () => {
+    const warn = jest.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
+    const app = appOf(suiteOf().rateLimit({ limit: 5 }));
+    await request(app).get('/');
+    for (let i = 0; i < 2; i++) await request(app).get('/').set('X-Forwarded-For', '1.2.3.4');
+    const warnings = warn.mock.calls.map(([text]) => String(text));
+    warn.mockRestore();
+    expect(warnings).toEqual([expect.stringContaining("app.set('trust proxy', 1)")]);
   });
 
   it.each([

@@ -47,11 +47,16 @@ const outages: readonly (readonly [string, () => unknown, () => unknown])[] = [
 describe.each(outages)('while Redis is %s', (what, begin, end) => {
   it('one request never waits longer than the deadline, and this process keeps to its share', async () => {
     const limiter = suite.rateLimiter({ name: 'a', limit: 10, window: '1h', processes: 2 });
+    const told: string[] = [];
+    suite.events.on('limit:error', ({ operation }) => told.push(operation));
+    suite.events.on('cache:error', ({ operation }) => told.push(`cache: ${operation}`));
     expect(await takeTimes(limiter, 'warm', 1)).toBe(1);
     await begin();
     const startedAt = performance.now();
     expect(await takeTimes(limiter, 'k', 30)).toBe(5);
     expect(performance.now() - startedAt).toBeLessThan(SOON_MS);
+    expect(told).toContain('decide limit');
+    expect(told.filter((operation) => operation.startsWith('cache'))).toEqual([]);
     await end();
   });
 

@@ -1,19 +1,25 @@
 import { expect } from '@jest/globals';
-import { array, assert, asyncProperty } from 'fast-check';
+import { type Arbitrary, array, assert, asyncProperty } from 'fast-check';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createMemoryStore } from '../../src/rate-limit/memory-store.ts';
 import type { Policy, Receipt } from '../../src/rate-limit/policy.ts';
 import type { LimitCall, LimitStore } from '../../src/rate-limit/store.ts';
-import { anyPolicies, anyStep, callOf } from './calls.ts';
+import { uniquePrefix } from '../support/connections.ts';
+import { anyStep, callOf } from './calls.ts';
 
 const BAN = { after: 3, withinUs: 20_000, durationUs: 4_000, maxDurationUs: 600_000_000 };
 
 /** Does the same to Redis and to its twin in memory, on the times that Redis tells: every answer must be the same. Returns how many clients it tried. */
-export async function compareTwins(redis: LimitStore, prefix: string, numRuns: number): Promise<number> {
+export async function compareTwins(
+  redis: LimitStore,
+  anyPolicies: Arbitrary<Policy[]>,
+  numRuns: number,
+): Promise<number> {
+  const prefix = uniquePrefix();
   let run = 0;
   const steps = array(anyStep, { minLength: 5, maxLength: 40 });
   await assert(
-    asyncProperty(anyPolicies(30_000), steps, async (policies, steps) => {
+    asyncProperty(anyPolicies, steps, async (policies, steps) => {
       const place = `${prefix}:${run++}`;
       let clockUs = 0;
       const memory = createMemoryStore(1_000, () => clockUs);

@@ -1,0 +1,30 @@
+import { describe, expect, it } from '@jest/globals';
+import { createTurn } from '../../src/redis/turn.ts';
+import { testRedis, uniquePrefix } from '../support/connections.ts';
+
+describe('a turn of the event loop', () => {
+  it('sends its commands in the order they were made: the first of many do not wait for the last, and tasks at its end come after all', async () => {
+    const client = testRedis();
+    await client.ping();
+    const { stream } = client;
+    const { uncork } = stream;
+    const sentAt: number[] = []; // How many commands had been made when something left.
+    let made = 0;
+    stream.uncork = () => {
+      sentAt.push(made);
+      return uncork.call(stream);
+    };
+    const turn = createTurn(client);
+    const list = uniquePrefix();
+    const replies: Promise<unknown>[] = [];
+    turn.atEnd(() => replies.push(client.lrange(list, 0, -1), client.unlink(list)));
+    for (; made < 40; made++) {
+      turn.begin();
+      replies.push(client.rpush(list, made));
+    }
+    expect(sentAt).toEqual([16, 32]);
+    expect(await replies[39]).toBe(40);
+    expect(sentAt).toEqual([16, 32, 40]);
+    expect(await replies[40]).toEqual(Array.from({ length: 40 }, (_, i) => String(i)));
+  });
+});
