@@ -24,7 +24,8 @@ export async function compressBody(head: StorableHead, body: Buffer, minBytes: n
   return compressed.length < body.length ? { body: compressed, coding: 'gzip' } : { body, coding: undefined };
 }
 
-function isCompressible({ headers }: StorableHead): boolean {
+/** Whether it is text that is not compressed yet, and nobody forbade it. */
+export function isCompressible({ headers }: StorableHead): boolean {
   const field = (name: string): string | readonly string[] | undefined =>
     headers.find(([key]) => key.toLowerCase() === name)?.[1];
   if (ABOUT_BYTES.some((name) => field(name) !== undefined)) return false;

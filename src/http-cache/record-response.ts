@@ -2,6 +2,7 @@ import type { Response } from 'express';
 import { digest } from '../core/digest.ts';
 import { hasUsedSession } from '../core/request-marks.ts';
 import { addCacheStatus } from './cache-status.ts';
+import { isCompressible } from './compress.ts';
 import { type Conditions, describesBody, heedsConditions, isNotModified } from './conditional.ts';
 import type { Fill, Filling, Reception } from './reception.ts';
 import type { FieldReader } from './freshness.ts';
@@ -133,6 +134,8 @@ function describe(
   if (wishes.isPrivate && !res.hasHeader('cache-control')) res.setHeader('Cache-Control', 'private');
   addCacheStatus(res, { forward, ...became }, statusKey(exchange));
   if (plan === undefined) return;
+  // From the store it may come in either form.
+  if (config.compressBytes !== Infinity && isCompressible(plan.head)) res.vary('Accept-Encoding');
   const tagLine = tagLineOf(config.tagField, plan.tags);
   if (tagLine !== undefined) res.setHeader(...tagLine);
   if (config.clientTtlMs !== undefined && !res.hasHeader('cache-control')) {

@@ -190,12 +190,16 @@ function outcomeOf(fill: Fill, { share, settle }: Sharing): FillOutcome {
   };
   return {
     recorded(response) {
-      state.uncacheable.delete(flightKey);
       const shared = locate(exchange, response);
+      warn(response.varyNames);
+      if (!mayBeShared(shared)) {
+        share('refused');
+        return store(exchange, shared, () => settle('refused'));
+      }
+      state.uncacheable.delete(flightKey);
       state.landed.set(flightKey, { response: shared, landedAt: performance.now() });
       share(shared);
       store(exchange, shared, settle);
-      warn(response.varyNames);
     },
     refused(isFinal) {
       // Of what one client did not want stored others may want it.
@@ -216,6 +220,11 @@ function outcomeOf(fill: Fill, { share, settle }: Sharing): FillOutcome {
       settle('failed');
     },
   };
+}
+
+/** What is stale as it comes is one request's answer: whoever else wants it has to ask (RFC 9111 §4). */
+function mayBeShared({ draft, head }: SharedResponse): boolean {
+  return draft.freshMs > 0 || (head.staleWhileRevalidate ?? 0) > -draft.freshMs;
 }
 
 /** Its place; where it varies, the place of its variant. */

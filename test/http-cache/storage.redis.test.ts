@@ -198,7 +198,7 @@ describe.each(PLACES)('a compressed response on %s', (place) => {
     const { port, stored } = await scene(
       place,
       (res, _req, run) => {
-        res.set({ ETag: '"v"', 'Cache-Control': 'max-age=0' }).type('text');
+        res.set({ ETag: '"v"', 'Cache-Control': run === 1 ? 'max-age=0' : 'max-age=60' }).type('text');
         if (run === 1) res.end(text);
         else open = () => void res.status(304).end();
       },
