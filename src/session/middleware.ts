@@ -13,7 +13,7 @@ import { watchUse } from './watch-use.ts';
  * compared with what was read once, and not at all when nobody asked for its session; express-session hashes every session three times or more.
  */
 export function createMiddleware(parts: MiddlewareParts): RequestHandler {
-  const { store, cookie, options } = parts;
+  const { engine, store, cookie, options } = parts;
   const generate = createGenerator(cookie, options);
   store.generateWith(generate);
 
@@ -23,7 +23,7 @@ export function createMiddleware(parts: MiddlewareParts): RequestHandler {
       return;
     }
     const sent = cookie.read(req);
-    const exchange: SessionExchange = { ...parts, req, res, next, sent };
+    const exchange: SessionExchange = { engine, store, cookie, options, req, res, next, sent };
     req.sessionStore = store;
     if (sent === undefined) {
       generate(req);
