@@ -70,8 +70,8 @@ async function mountCeiling(app, redisPort) {
   const ids = { next: 1 };
   const keyOf = (id) => `${PREFIX}:ceiling:${id}`;
   app.use((req, res, next) => {
-    const [id, mac] = (/(?:^|; )sid=([^;]*)/.exec(req.headers.cookie ?? '')?.[1] ?? '').split('.');
-    if (mac === undefined) {
+    const found = /(?:^|; )sid=([^;.]*)\.([^;]*)/.exec(req.headers.cookie ?? '');
+    if (found === null) {
       const created = `i${String(ids.next++).padStart(31, '0')}`;
       req.session = {};
       res.setHeader('Set-Cookie', `sid=${created}.${sign(created)}; Path=/; HttpOnly`);
@@ -79,13 +79,14 @@ async function mountCeiling(app, redisPort) {
       next();
       return;
     }
+    const [, id, mac] = found;
     const expected = Buffer.from(sign(id));
     const given = Buffer.from(mac);
     if (given.length !== expected.length || !timingSafeEqual(given, expected)) {
       res.sendStatus(401);
       return;
     }
-    redis.get(keyOf(id)).then((text) => {
+    void redis.get(keyOf(id)).then((text) => {
       req.session = JSON.parse(text);
       next();
     }, next);

@@ -40,15 +40,17 @@ function cellsOf(results, row) {
 function groupsOf({ meta, rows }) {
   const { sizes, uses } = meta.settings;
   const pairs = sizes.flatMap((size) => uses.map((use) => ({ size, use })));
-  return pairs.map((pair) => ({ ...pair, rows: rows.filter((row) => row.size === pair.size && row.use === pair.use) }));
+  const rowsOf = ({ size, use }) => rows.filter((row) => row.size === size && row.use === use);
+  return pairs.map((pair) => ({ size: pair.size, use: pair.use, rows: rowsOf(pair) }));
 }
 
 /** The run as plain lines for the terminal. */
 export function sessionLines(results) {
-  return groupsOf(results).flatMap(({ size, use, rows }) => [
-    `${size}, ${use}: ${[...COLUMNS, ...FIGURES].join(' | ')} | busy server/load`,
-    ...rows.map((row) => `  ${[...cellsOf(results, row), `${row.serverBusy}/${row.loaderBusy}`].join(' | ')}`),
-  ]);
+  const headers = [...COLUMNS, ...FIGURES].join(' | ');
+  const lineOf = (row) => `  ${cellsOf(results, row).join(' | ')} | ${row.serverBusy}/${row.loaderBusy}`;
+  return groupsOf(results).flatMap(({ size, use, rows }) =>
+    [`${size}, ${use}: ${headers} | busy server/load`].concat(rows.map(lineOf)),
+  );
 }
 
 function table(headers, rows) {

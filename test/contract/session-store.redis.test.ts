@@ -1,4 +1,4 @@
-import { describe, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { sessionStoreContract, type SessionStoreAdapter } from '../../src/testing/testing.ts';
 import { testRedis } from '../support/connections.ts';
 import { sessionStores } from './session-stores.ts';
@@ -23,7 +23,9 @@ function contract(which: string, adapter: SessionStoreAdapter): void {
         group = name;
         declare();
       },
-      it: (name, run) => it.concurrent(`${which}, ${group}: ${name}`, run),
+      it(name, run) {
+        it.concurrent(`${which}, ${group}: ${name}`, () => expect(run()).resolves.toBeUndefined());
+      },
     },
     adapter,
   );
