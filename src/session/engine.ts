@@ -22,6 +22,8 @@ export interface EngineParts {
 export interface LoadedSession {
   readonly ref: SessionRef;
   readonly record: SessionRecord;
+  /** It was written here, and not only read. */
+  readonly isWritten?: boolean;
 }
 
 /** A session and what is known of it. */
@@ -121,7 +123,7 @@ export function createEngine(parts: EngineParts): SessionEngine {
     }
     if ('conflict' in outcome) throw new SessionConflictError(outcome.conflict);
     events.tell(base === undefined ? 'session:created' : 'session:updated', eventOf(ref, session));
-    return { ref, record: outcome };
+    return { ref, record: outcome, isWritten: true };
   }
 
   function isTouchDue({ record }: LoadedSession, session: object): boolean {
@@ -139,7 +141,7 @@ export function createEngine(parts: EngineParts): SessionEngine {
       return undefined;
     }
     if (outcome === 'touched') events.tell('session:touched', eventOf(ref, session));
-    return { ref, record: { ...record, touchedAt: records.now(), indexedUntil } };
+    return { ...base, record: { ...record, touchedAt: records.now(), indexedUntil } };
   }
 
   /** The index must hold a session for longer than it lives: its end there is moved in time, which takes a command of its own once in half an idle timeout. */

@@ -53,5 +53,5 @@ function isCookieDue(exchange: SessionExchange, session: Session, isSaved: boole
   if (sent.isOld) return true; // Signed with the new secret.
   const expires = typeof session.cookie.originalMaxAge === 'number';
   if (base === undefined || !expires) return false;
-  return isSaved || (options.rolling !== false && engine.isTouchDue(base, session)); // Its end has moved.
+  return isSaved || base.isWritten === true || (options.rolling !== false && engine.isTouchDue(base, session)); // Its end has moved.
 }
