@@ -106,7 +106,8 @@ export async function writeSessionReport() {
     results.problems.length === 0
       ? []
       : [`## Problems of this run\n\n${results.problems.map((one) => `- ${one}`).join('\n')}`];
-  const page = [head(results.meta), HOW, ...tables, ...wrong].join('\n\n');
+  const findings = readFileSync(pathOf('session-findings.md'), 'utf8').trim(); // Written by hand.
+  const page = [head(results.meta), HOW, findings, ...tables, ...wrong].join('\n\n');
   writeFileSync(pathOf('../docs/benchmarks-sessions.md'), await format(page, { parser: 'markdown', printWidth: 120 }));
 }
 
