@@ -98,16 +98,32 @@ function sizeOf(chunk: unknown): number {
   return typeof chunk === 'string' || chunk instanceof Uint8Array ? chunk.length : 0;
 }
 
+const FROZEN = Symbol('frozen');
+
+type Freezable = ServerResponse & { [FROZEN]?: number };
+
+/** One for all responses, and left in place: a property of its own kind, or a deleted one, would make every response slow. */
+const HEADERS_SENT: PropertyDescriptor & ThisType<Freezable> = {
+  configurable: true,
+  get() {
+    return (this[FROZEN] ?? 0) > 0 || Reflect.get(Object.getPrototypeOf(this) as object, 'headersSent', this);
+  },
+};
+
+const REFUSING = { setHeader: refuse, appendHeader: refuse, removeHeader: refuse };
+
+function refuse(): never {
+  throw headersSentError();
+}
+
 /** Makes a response look as if its headers were sent. Returns what undoes it, with the status as it was. */
-function freezeHead(res: ServerResponse): () => void {
+function freezeHead(res: Freezable): () => void {
   const { setHeader, appendHeader, removeHeader, statusCode } = res;
-  const refuse = (): never => {
-    throw headersSentError();
-  };
-  Object.defineProperty(res, 'headersSent', { configurable: true, get: () => true });
-  Object.assign(res, { setHeader: refuse, appendHeader: refuse, removeHeader: refuse });
+  if (res[FROZEN] === undefined) Object.defineProperty(res, 'headersSent', HEADERS_SENT);
+  res[FROZEN] = (res[FROZEN] ?? 0) + 1;
+  Object.assign(res, REFUSING);
   return () => {
-    Reflect.deleteProperty(res, 'headersSent');
+    res[FROZEN] = (res[FROZEN] ?? 1) - 1;
     Object.assign(res, { setHeader, appendHeader, removeHeader, statusCode });
   };
 }

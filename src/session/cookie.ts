@@ -7,6 +7,12 @@ import type { CookieOptions } from 'express-session';
 import { ConfigError } from '../core/errors.ts';
 import type { SessionCookieOptions, SessionOptions } from './options.ts';
 
+/** The id a request's cookie proves, and whether an older secret has signed it. */
+export interface SentCookie {
+  readonly id: string;
+  readonly isOld: boolean;
+}
+
 /** How the id of a session travels. */
 export interface SessionCookie {
   readonly name: string;
@@ -14,8 +20,9 @@ export interface SessionCookie {
   readonly secrets: readonly [string, ...string[]];
   /** Attributes for a new session of a request. */
   attributes(req: Request): CookieOptions;
-  /** The id a request's cookie proves, and whether an older secret has signed it. */
-  read(req: Pick<IncomingMessage, 'headers'>): { readonly id: string; readonly isOld: boolean } | undefined;
+  /** Where the cookie is sent to. */
+  pathFor(req: Request): string;
+  read(req: Pick<IncomingMessage, 'headers'>): SentCookie | undefined;
   /** Value of the cookie for an id. */
   sign(id: string): string;
   isSecure(req: Request): boolean;
@@ -39,6 +46,7 @@ export function toSessionCookie(options: SessionOptions): SessionCookie {
     secrets,
     isSecure,
     attributes: (req) => resolve(typeof cookie === 'function' ? cookie(req) : cookie, isSecure(req)),
+    pathFor: (req) => (typeof cookie === 'function' ? cookie(req) : cookie).path ?? '/',
     sign: (id) => `s:${sign(id, secrets[0])}`,
     read({ headers }) {
       const value = headers.cookie === undefined ? undefined : parse(headers.cookie)[name];

@@ -5,7 +5,7 @@ import { toRecordText } from '../register/records.ts';
 import type { Register } from '../register/register.ts';
 import { type SessionConfig, touchIntervalOf } from './options.ts';
 import type { SessionRecord, SessionRecords, SessionRef } from './records.ts';
-import { compare, fromFields, idleOf, type SessionLogin, toFields } from './session-data.ts';
+import { changeOf, fromFields, idleOf, type SessionChange, type SessionLogin } from './session-data.ts';
 import type { UserIndex } from './user-index.ts';
 
 /** What the parts of one place's sessions work with. */
@@ -22,6 +22,8 @@ export interface EngineParts {
 export interface LoadedSession {
   readonly ref: SessionRef;
   readonly record: SessionRecord;
+  /** It was written here, and not only read. */
+  readonly isWritten?: boolean;
 }
 
 /** A session and what is known of it. */
@@ -33,12 +35,17 @@ interface FoundSession extends LoadedSession {
 export interface SessionEngine extends EngineParts {
   load(ref: SessionRef): Promise<FoundSession | undefined>;
   /**
-   * Saves what changed since `base`, or a new session. Resolves with what a later save has to compare with; `undefined` when the session has ended meanwhile.
+   * Saves what changed since `base`, or a new session; `change` where that is known already. Resolves with what a later save has to compare with; `undefined` when the session has ended meanwhile.
    *
    * @throws {SessionConflictError} With `onConflict: 'reject'`.
    * @throws {SessionTooLargeError} When it exceeds `maxBytes`.
    */
-  save(ref: SessionRef, session: object, base: LoadedSession | undefined): Promise<LoadedSession | undefined>;
+  save(
+    ref: SessionRef,
+    session: object,
+    base: LoadedSession | undefined,
+    change?: SessionChange,
+  ): Promise<LoadedSession | undefined>;
   /** Begins the idle timeout anew when it is time for that. */
   touch(base: LoadedSession, session: object): Promise<LoadedSession | undefined>;
   isTouchDue(base: LoadedSession, session: object): boolean;
@@ -95,13 +102,13 @@ export function createEngine(parts: EngineParts): SessionEngine {
     ref: SessionRef,
     session: object,
     base: LoadedSession | undefined,
+    { fields, changed, removed }: SessionChange = changeOf(session, base?.record.fields),
   ): Promise<LoadedSession | undefined> {
-    const fields = toFields(session);
-    const { changed, removed } = compare(base?.record.fields ?? NO_FIELDS, fields);
     if (base !== undefined && changed.length + removed.length === 0) return touch(base, session);
     const bytes = sizeOf(fields);
     if (bytes > config.maxBytes) throw new SessionTooLargeError(bytes, config.maxBytes);
-    const indexedUntil = await keepIndexed(session, base?.record);
+    const entering = keepIndexed(session, base?.record);
+    const indexedUntil = typeof entering === 'number' ? entering : await entering;
     const outcome = await records.write(ref, {
       base: base?.record,
       fields,
@@ -116,7 +123,7 @@ export function createEngine(parts: EngineParts): SessionEngine {
     }
     if ('conflict' in outcome) throw new SessionConflictError(outcome.conflict);
     events.tell(base === undefined ? 'session:created' : 'session:updated', eventOf(ref, session));
-    return { ref, record: outcome };
+    return { ref, record: outcome, isWritten: true };
   }
 
   function isTouchDue({ record }: LoadedSession, session: object): boolean {
@@ -134,19 +141,18 @@ export function createEngine(parts: EngineParts): SessionEngine {
       return undefined;
     }
     if (outcome === 'touched') events.tell('session:touched', eventOf(ref, session));
-    return { ref, record: { ...record, touchedAt: records.now(), indexedUntil } };
+    return { ...base, record: { ...record, touchedAt: records.now(), indexedUntil } };
   }
 
   /** The index must hold a session for longer than it lives: its end there is moved in time, which takes a command of its own once in half an idle timeout. */
-  async function keepIndexed(session: object, record: SessionRecord | undefined): Promise<number> {
+  function keepIndexed(session: object, record: SessionRecord | undefined): number | Promise<number> {
     const login = loginOf(session);
     if (login === undefined) return 0;
     const createdAt = record?.createdAt ?? records.now();
     const untilMs = indexUntil(session, createdAt);
     const known = record?.indexedUntil ?? untilMs; // A new one was entered just now.
     if (untilMs - known < idle(session) / 2) return known;
-    await index.enter(login.userId, { entry: login.entry, session: '', untilMs });
-    return untilMs;
+    return index.enter(login.userId, { entry: login.entry, session: '', untilMs }).then(() => untilMs);
   }
 
   function indexUntil(session: object, createdAt: number): number {
@@ -173,8 +179,6 @@ export function createEngine(parts: EngineParts): SessionEngine {
     },
   };
 }
-
-const NO_FIELDS = new Map<string, string>();
 
 /** Who is logged in, as far as it has the form that `login` gives it. */
 export function loginOf(session: object): SessionLogin | undefined {

@@ -1,5 +1,5 @@
 import type { NextFunction, Request, Response } from 'express';
-import type { SessionCookie } from './cookie.ts';
+import type { SentCookie, SessionCookie } from './cookie.ts';
 import type { SessionEngine } from './engine.ts';
 import type { SessionOptions } from './options.ts';
 import type { RedisSessionStore } from './store.ts';
@@ -17,8 +17,6 @@ export interface SessionExchange extends MiddlewareParts {
   readonly req: Request;
   readonly res: Response;
   readonly next: NextFunction;
-  /** What the request's cookie proves. Asked only where it matters: express-session has verified it already. */
-  sent(): ReturnType<SessionCookie['read']>;
-  /** The id of the session that the request began with. */
-  readonly originalId: string | undefined;
+  /** What the request's cookie proves. */
+  readonly sent: SentCookie | undefined;
 }

@@ -8,7 +8,7 @@ import { scanKeys } from '../redis/scan.ts';
 import { createServerClock } from '../register/clock.ts';
 import { readSession } from './read-session.lua.ts';
 import type { Fields, RecordSettings, SessionRecord, SessionRecords, SessionWrite } from './records.ts';
-import type { Seal } from './seal.ts';
+import { noSeal, type Seal } from './seal.ts';
 import { takeSession } from './take-session.lua.ts';
 import { touchSession } from './touch-session.lua.ts';
 import { writeSession } from './write-session.lua.ts';
@@ -39,17 +39,16 @@ export function createHashRecords(options: HashRecordsOptions): SessionRecords {
   }
 
   function decode(key: string, reply: unknown): SessionRecord | 'corrupt' | undefined {
-    const pairs = toPairs(reply);
-    if (pairs.length === 0) return undefined;
-    const stored = new Map(pairs);
+    const stored = toTexts(reply);
+    if (stored.size === 0) return undefined;
     const fields = new Map<string, string>();
     let mustRewrite = false;
-    for (const [name, text] of pairs) {
+    for (const [name, text] of stored) {
       if (!name.startsWith('.')) continue;
-      const opened = seal.open(text, `${key}${name}`);
+      const opened = seal === noSeal ? text : seal.open(text, `${key}${name}`);
       if (opened === undefined) return 'corrupt';
-      fields.set(name.slice(1), opened.text);
-      mustRewrite ||= opened.isOld;
+      fields.set(name.slice(1), typeof opened === 'string' ? opened : opened.text);
+      mustRewrite ||= typeof opened !== 'string' && opened.isOld;
     }
     const time = (name: string): number => Number(stored.get(name) ?? 0);
     return {
@@ -171,11 +170,17 @@ function sha1(text: string | undefined): string {
 }
 
 /** HGETALL's reply: flat from a script, otherwise as the client maps it. */
-function toPairs(reply: unknown): [string, string][] {
-  if (reply instanceof Map) return [...(reply as Map<string, string>)];
-  if (!Array.isArray(reply)) return Object.entries(reply as Record<string, string>);
+function toTexts(reply: unknown): Map<string, string> {
+  if (reply instanceof Map) return reply as Map<string, string>;
+  const texts = new Map<string, string>();
+  if (!Array.isArray(reply)) {
+    const object = reply as Record<string, string>;
+    for (const name of Object.keys(object)) texts.set(name, object[name] ?? '');
+    return texts;
+  }
   const flat = (reply as (string | string[])[]).flat();
-  return Array.from({ length: flat.length / 2 }, (_, i) => [String(flat[2 * i]), String(flat[2 * i + 1])]);
+  for (let i = 0; i < flat.length; i += 2) texts.set(String(flat[i]), String(flat[i + 1]));
+  return texts;
 }
 
 function isWrongType({ cause }: RedisError): boolean {

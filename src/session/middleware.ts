@@ -1,41 +1,40 @@
-import type { RequestHandler } from 'express';
-import expressSession from 'express-session';
+import type { Request, RequestHandler } from 'express';
 import { SessionUnavailableError } from '../core/errors.ts';
 import { markSessionUsed } from '../core/request-marks.ts';
-import type { MiddlewareParts, SessionExchange } from './exchange.ts';
-import type { OnRedisError } from './options.ts';
 import { commitSession } from './commit.ts';
+import type { SessionCookie } from './cookie.ts';
+import type { MiddlewareParts, SessionExchange } from './exchange.ts';
+import { createGenerator } from './generate.ts';
+import type { OnRedisError } from './options.ts';
 import { watchUse } from './watch-use.ts';
 
-/** express-session with our store, and with everything that has to be done before the headers leave done before they leave. */
+/**
+ * Does what express-session's middleware does, with its Session, Cookie and Store, and has everything done before the headers leave that has to be done before they leave. A request is
+ * compared with what was read once, and not at all when nobody asked for its session; express-session hashes every session three times or more.
+ */
 export function createMiddleware(parts: MiddlewareParts): RequestHandler {
-  const { store, cookie, options } = parts;
-  const inner = expressSession({
-    store,
-    name: cookie.name,
-    secret: [...cookie.secrets],
-    cookie: cookie.attributes,
-    resave: false,
-    rolling: false, // Done by us, at the pace of the idle timeout.
-    saveUninitialized: options.saveUninitialized ?? false,
-    unset: options.unset ?? 'keep',
-    ...(options.proxy !== undefined && { proxy: options.proxy }),
-    ...(options.genid !== undefined && { genid: options.genid }),
-  });
+  const { engine, store, cookie, options } = parts;
+  const generate = createGenerator(cookie, options);
+  store.generateWith(generate);
 
   return function session(req, res, next) {
-    if (hasSession(req) || options.skip?.(req) === true) {
+    if (hasSession(req) || options.skip?.(req) === true || !isOnPath(req, cookie)) {
       next();
       return;
     }
-    const sent = (): ReturnType<typeof cookie.read> => cookie.read(req);
-    const own = { req, res, next, sent };
-    let hasLoaded = false;
-    inner(req, res, (error?: unknown) => {
-      if (hasLoaded) return; // What express-session tells when the response ends has been dealt with by then.
-      hasLoaded = true;
-      proceed({ ...parts, ...own, originalId: req.sessionID }, error);
-    });
+    const sent = cookie.read(req);
+    const exchange: SessionExchange = { engine, store, cookie, options, req, res, next, sent };
+    req.sessionStore = store;
+    if (sent === undefined) {
+      generate(req);
+      proceed(exchange);
+      return;
+    }
+    const opened = store.open(req, sent.id).then((isFound) => isFound || generate(req));
+    opened.then(
+      () => process.nextTick(proceed, exchange), // What the application throws is no rejection of ours.
+      (error: unknown) => process.nextTick(refuse, exchange, error),
+    );
   };
 }
 
@@ -43,24 +42,34 @@ function hasSession(req: { session?: unknown }): boolean {
   return req.session !== undefined && req.session !== null;
 }
 
-function proceed(exchange: SessionExchange, error: unknown): void {
+/** Browsers send a cookie below its path only: elsewhere there is no session. */
+function isOnPath(req: Request, cookie: SessionCookie): boolean {
+  const path = cookie.pathFor(req);
+  return path === '/' || new URL(req.originalUrl, 'http://localhost').pathname.startsWith(path);
+}
+
+function proceed(exchange: SessionExchange): void {
+  watchUse(exchange.req);
+  commitSession(exchange);
+  exchange.next();
+}
+
+/** The session could not be read. */
+function refuse(exchange: SessionExchange, error: unknown): void {
   const { req, next, store } = exchange;
-  if (error instanceof TypeError) {
-    store.begin(req); // Something without a cookie was stored: express-session cannot make a session of it.
-  } else if (error !== undefined && error !== null) {
-    const reason = new SessionUnavailableError('The session could not be read.', { cause: error });
+  const reason = new SessionUnavailableError('The session could not be read.', { cause: error });
+  try {
     if (policyOf(exchange) !== 'anonymous') {
       next(reason);
       return;
     }
     markSessionUsed(req); // What it is answered is not what others are.
     store.detach(req, reason); // The client keeps its cookie, and is who it was when Redis is back.
+  } catch (failure) {
+    next(failure);
+    return;
   }
-  if (hasSession(req)) {
-    watchUse(req);
-    commitSession(exchange);
-  }
-  next();
+  proceed(exchange);
 }
 
 function policyOf({ options: { onRedisError = 'fail' }, req }: SessionExchange): OnRedisError {

@@ -137,6 +137,10 @@ export function toSessionConfig(options: SessionOptions, factory: string): Sessi
   if (maxSessions !== undefined && (!Number.isInteger(maxSessions) || maxSessions < 1)) {
     throw new ConfigError('maxSessions: write a whole number from 1 on.');
   }
+  word(options, 'unset', ['keep', 'destroy']);
+  if (options.genid !== undefined && typeof options.genid !== 'function') {
+    throw new ConfigError('genid: write a function that returns an id.');
+  }
   return {
     idleMs: ttl === undefined ? DAY_MS : lifetimeOf(ttl),
     absoluteMs: absoluteTimeout === undefined ? Infinity : positiveMs(absoluteTimeout, 'absoluteTimeout'),

@@ -1,15 +1,23 @@
 import { serialize } from 'cookie';
 import type { Response } from 'express';
+import type { Session } from 'express-session';
 import type { SessionExchange } from './exchange.ts';
-import { compare, toFields } from './session-data.ts';
+
+type Attributes = Parameters<typeof serialize>[2];
 
 /**
  * Keeps a response that a session had a part in out of shared caches. Who said `public` has decided that, unless the response sets the session's cookie: that is for one user whatever
  * the handler says.
  */
 export function addPrivacy(res: Response, hasCookie: boolean): void {
-  res.vary('Cookie');
-  const given = String(res.getHeader('cache-control') ?? '')
+  if (res.hasHeader('vary')) res.vary('Cookie');
+  else res.setHeader('Vary', 'Cookie');
+  const text = res.getHeader('cache-control');
+  if (text === undefined) {
+    res.setHeader('Cache-Control', 'private');
+    return;
+  }
+  const given = String(text)
     .split(',')
     .map((directive) => directive.trim())
     .filter((directive) => directive !== '');
@@ -20,39 +28,30 @@ export function addPrivacy(res: Response, hasCookie: boolean): void {
   res.setHeader('Cache-Control', ['private', ...kept].join(', '));
 }
 
-/** Sends the cookie of a known session again: signed with the new secret, or because its idle timeout begins anew; takes back that of one that has ended. True when it did. */
-export function renewCookie(exchange: SessionExchange): boolean {
-  const { req, res, cookie, originalId, sent, store } = exchange;
-  if (isObject(req.session) && store.isBlank(req.session) && sent() !== undefined) {
+/** Sends the cookie of a new session, sends that of a known one again where it is time for that, and takes back that of one that has ended. True when it did one of them. */
+export function sendCookie(exchange: SessionExchange, session: Session | undefined, isSaved: boolean): boolean {
+  const { req, res, cookie, sent, store } = exchange;
+  if (session === undefined) return false;
+  if (sent !== undefined && store.isBlank(session)) {
     const { expires: _expires, maxAge: _maxAge, ...attributes } = cookie.attributes(req);
-    const value = serialize(cookie.name, '', { ...attributes, expires: new Date(0) } as Parameters<
-      typeof serialize
-    >[2]);
-    res.appendHeader('Set-Cookie', value);
+    res.appendHeader('Set-Cookie', serialize(cookie.name, '', { ...attributes, expires: new Date(0) } as Attributes));
     return true;
   }
-  const { session, sessionID } = req as Partial<SessionExchange['req']>;
-  if (session === undefined || sessionID === undefined || sessionID !== originalId) return false; // express-session sets that of a new one.
-  const attributes = session.cookie as unknown as { data: Parameters<typeof serialize>[2]; secure?: boolean };
-  if (attributes.secure === true && !cookie.isSecure(req)) return false;
-  if (!mustRenew(exchange)) return false;
+  const { sessionID } = req as { sessionID?: string };
+  if (sessionID === undefined || !isCookieDue(exchange, session, isSaved)) return false;
+  if (session.cookie.secure === true && !cookie.isSecure(req)) return false;
   session.touch();
-  res.appendHeader('Set-Cookie', serialize(cookie.name, cookie.sign(sessionID), attributes.data));
+  const { data } = session.cookie as unknown as { data: Attributes };
+  res.appendHeader('Set-Cookie', serialize(cookie.name, cookie.sign(sessionID), data));
   return true;
 }
 
-function mustRenew({ req, store, engine, options, sent, cookie }: SessionExchange): boolean {
-  const { session } = req;
+function isCookieDue(exchange: SessionExchange, session: Session, isSaved: boolean): boolean {
+  const { req, store, engine, options, sent } = exchange;
   const base = store.baseOf(session);
-  if (base === undefined || store.isDetached(session)) return false;
+  if (req.sessionID !== sent?.id) return isSaved || base !== undefined; // The client does not know it yet.
+  if (sent.isOld) return true; // Signed with the new secret.
   const expires = typeof session.cookie.originalMaxAge === 'number';
-  if (expires && compare(base.record.fields, toFields(session)).changed.length > 0) return false; // express-session does it.
-  return (
-    (cookie.secrets.length > 1 && sent()?.isOld === true) ||
-    (expires && options.rolling !== false && engine.isTouchDue(base, session))
-  );
-}
-
-function isObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null;
+  if (base === undefined || !expires) return false;
+  return isSaved || base.isWritten === true || (options.rolling !== false && engine.isTouchDue(base, session)); // Its end has moved.
 }

@@ -24,42 +24,60 @@ declare module 'express-session' {
   }
 }
 
-/** JSON texts of a session's properties. Those without JSON form are left out, as in JSON.stringify. */
-export function toFields(session: object): Map<string, string> {
+/** A session's properties as they are to be, and which of them its writer has changed and removed. */
+export interface SessionChange {
+  readonly fields: Fields;
+  readonly changed: readonly string[];
+  readonly removed: readonly string[];
+}
+
+const NONE: readonly string[] = [];
+const NO_FIELDS: Fields = new Map<string, string>();
+
+/** What was changed since `before`. Properties without JSON form are left out, as in JSON.stringify; that a cookie expires later is no change. */
+export function changeOf(session: object, before: Fields = NO_FIELDS): SessionChange {
   const fields = new Map<string, string>();
-  for (const [name, value] of Object.entries(session)) {
-    const text = JSON.stringify(value) as string | undefined;
-    if (text !== undefined) fields.set(name, text);
+  let changed: string[] | undefined;
+  let known = 0;
+  for (const name of Object.keys(session)) {
+    const text = JSON.stringify((session as Record<string, unknown>)[name]) as string | undefined;
+    if (text === undefined) continue;
+    fields.set(name, text);
+    const former = before.get(name);
+    if (former !== undefined) known++;
+    if (former !== text && !(name === 'cookie' && former !== undefined && isSameCookie(former, text))) {
+      (changed ??= []).push(name);
+    }
   }
-  return fields;
+  const removed = known === before.size ? NONE : [...before.keys()].filter((name) => !fields.has(name));
+  return { fields, changed: changed ?? NONE, removed };
 }
 
 /** A session's properties; `undefined` when they cannot be read. A cookie's `expires` follows from when the session was last used. */
 export function fromFields(fields: Fields, touchedAt: number): SessionData | undefined {
+  const data: Record<string, unknown> = {};
   try {
-    const data = Object.fromEntries([...fields].map(([name, text]) => [name, JSON.parse(text) as unknown] as const));
-    const cookie = data['cookie'] as { originalMaxAge?: unknown; expires?: unknown } | null | undefined;
-    if (typeof cookie?.originalMaxAge === 'number' && touchedAt > 0) {
-      cookie.expires = new Date(touchedAt + cookie.originalMaxAge).toISOString();
+    for (const [name, text] of fields) {
+      const value: unknown = JSON.parse(text);
+      if (name === '__proto__') Object.defineProperty(data, name, { value, enumerable: true });
+      else data[name] = value;
     }
-    return data as unknown as SessionData;
   } catch {
     return undefined;
   }
+  const cookie = data['cookie'] as { originalMaxAge?: unknown; expires?: unknown } | null | undefined;
+  if (typeof cookie?.originalMaxAge === 'number' && touchedAt > 0) {
+    cookie.expires = new Date(touchedAt + cookie.originalMaxAge).toISOString();
+  }
+  return data as unknown as SessionData;
 }
 
-/** What a writer has changed and removed. That a cookie expires later is no change. */
-export function compare(before: Fields, now: Fields): { readonly changed: string[]; readonly removed: string[] } {
-  const changed = [...now.keys()].filter((name) => {
-    const former = before.get(name);
-    const current = now.get(name);
-    if (former === current) return false;
-    return name !== 'cookie' || former === undefined || !isSameCookie(former, current ?? '');
-  });
-  return { changed, removed: [...before.keys()].filter((name) => !now.has(name)) };
-}
+/** What differs in nearly every text of one cookie that has an end, as express-session writes it. */
+const EXPIRES = /"expires":"[\dT:.Z-]+"/;
 
 function isSameCookie(one: string, other: string): boolean {
+  const isEnding = /^\{"originalMaxAge":\d/.test(other);
+  if (isEnding && one.replace(EXPIRES, '') === other.replace(EXPIRES, '')) return true;
   return isDeepStrictEqual(withoutExpires(one), withoutExpires(other));
 }
 

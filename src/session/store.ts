@@ -4,7 +4,7 @@ import type { Session, SessionData } from 'express-session';
 import type { LoadedSession, SessionEngine } from './engine.ts';
 import { refOf } from './handle.ts';
 import type { SessionRef } from './records.ts';
-import { fromFields } from './session-data.ts';
+import { changeOf, fromFields, type SessionChange } from './session-data.ts';
 
 type Callback<T = void> = (error?: unknown, value?: T) => unknown;
 
@@ -16,12 +16,15 @@ const BATCH = 100;
  * Methods take a callback or return a promise.
  */
 export class RedisSessionStore extends RedisStore {
+  /** Gives a request a new session: set by the middleware that uses this store. */
+  declare generate: Request['sessionStore']['generate'];
   readonly #engine: SessionEngine;
   /** What a session object was read or written as, to tell what was changed. */
   readonly #bases = new WeakMap<object, LoadedSession>();
   /** Sessions of requests that Redis could not be asked for. They are never saved. */
   readonly #detached = new WeakMap<object, unknown>();
   readonly #blank = new WeakSet<object>();
+  readonly #regenerated = new WeakSet<object>();
 
   constructor(engine: SessionEngine, prefix: string) {
     // The base class does no I/O here that is overridden below, and never gets to see the connection.
@@ -46,10 +49,11 @@ export class RedisSessionStore extends RedisStore {
     return answer(this.#save(id, session), callback);
   }
 
-  async #save(id: string, session: SessionData): Promise<void> {
+  async #save(id: string, session: object, change?: SessionChange): Promise<void> {
     this.#checkAttached(session);
     const base = this.#bases.get(session);
-    const saved = await this.#engine.save(refOf(id), session, base?.ref.id === id ? base : undefined);
+    const own = base?.ref.id === id ? base : undefined;
+    const saved = await this.#engine.save(own?.ref ?? refOf(id), session, own, change);
     if (saved !== undefined) this.#bases.set(session, saved);
   }
 
@@ -147,21 +151,37 @@ export class RedisSessionStore extends RedisStore {
     const ended = async (): Promise<void> => {
       if (session !== undefined) this.#checkAttached(session);
       if (typeof req.sessionID === 'string') await this.#engine.end(refOf(req.sessionID));
-      this.#generate(req);
+      this.generate(req);
     };
     void answer(ended(), callback);
   }
 
-  /** express-session puts it here. */
-  #generate(req: Request): void {
-    (this as unknown as { generate(req: Request): void }).generate(req);
+  /** @internal Sets how new sessions are made, where express-session itself sets it. */
+  generateWith(generate: (req: Request) => void): void {
+    this.generate = (req) => {
+      generate(req as Request);
+      this.#regenerated.add(req);
+    };
+  }
+
+  /** @internal Gives a request the session with an id. Resolves false when there is none. */
+  async open(req: Request, id: string): Promise<boolean> {
+    const found = await this.#engine.load(refOf(id));
+    if (found === undefined) return false;
+    if (isObject(found.data.cookie)) {
+      req.sessionID = id;
+      this.#bases.set(super.createSession(req, found.data), found);
+    } else {
+      this.begin(req); // Something else was stored: express-session cannot make a session of it.
+    }
+    return true;
   }
 
   /** @internal Gives a request a session that is saved only when something is put into it. */
   begin(req: Request): void {
-    this.#generate(req);
+    this.generate(req);
     this.#blank.add(req.session);
-    // Without an id express-session saves nothing and sets no cookie.
+    // Until then there is no session that anything else could be done with.
     (req as { sessionID?: string | undefined }).sessionID = undefined;
   }
 
@@ -200,10 +220,29 @@ export class RedisSessionStore extends RedisStore {
     return this.#bases.get(session);
   }
 
+  /** @internal What was done to a session since then. */
+  changeOf(session: object): SessionChange {
+    return changeOf(session, this.#bases.get(session)?.record.fields);
+  }
+
+  /** @internal Saves a change that was just found. */
+  commit(session: Session, change: SessionChange): Promise<void> {
+    return this.#save(session.id, session, change);
+  }
+
+  /** @internal The request's session was asked for as a new one, and is saved even when it is empty. */
+  isRegenerated(req: Request): boolean {
+    return this.#regenerated.has(req);
+  }
+
   /** @internal */
   isDetached(session: object): boolean {
     return this.#detached.has(session);
   }
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null;
 }
 
 const DONE = Promise.resolve();

@@ -60,7 +60,9 @@ export function save(store: Store, session: AnySession): Promise<unknown> {
   return call((done) => store.set(session.id, session, done));
 }
 
+/** What express-session does at the end of a request that has changed nothing. */
 export function touch(store: Store, session: AnySession): Promise<unknown> {
+  session.touch();
   return call((done) => store.touch?.(session.id, session, done));
 }
 
