@@ -12,7 +12,7 @@ import { inheritPlan, type Plan, planOf, type Representation, toRecorded } from 
 import type { Recorded } from './recorded.ts';
 import { clientCacheControl, statusKey } from './replay.ts';
 import { type HeadersBefore, reasonOf, resetReason, type StorableHead, storableHeaders } from './response-head.ts';
-import { agrees, mergeHeaders, readerOf, validationOf } from './revalidate.ts';
+import { agrees, identifies, mergeHeaders, readerOf, validationOf } from './revalidate.ts';
 
 /** The handler's answer goes to its client as it comes, and is kept while it may be stored. */
 export function recordResponse(filling: Filling): Reception {
@@ -120,6 +120,7 @@ function representationOf({ exchange, basis, address }: Fill, before: HeadersBef
     void exchange.state.backend.store.remove(address).catch(() => undefined);
     return undefined;
   }
+  if (!identifies(field, basis.head)) return undefined;
   const merged = mergeHeaders(basis.head.headers, headers);
   return { status: basis.head.status, reason: basis.head.reason, field: readerOf(merged, field), headers: merged };
 }

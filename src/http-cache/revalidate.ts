@@ -35,6 +35,13 @@ export function agrees(field: FieldReader, head: ResponseHead, bodyBytes: number
   return sentDate === undefined || String(sentDate) === head.lastModified;
 }
 
+/** Whether HEAD shows that it is about the stored response: by a validator, or by its length where the stored one has none. Two answers to a URL may both say nothing. */
+export function identifies(field: FieldReader, head: ResponseHead): boolean {
+  const hasEtag = head.etag !== undefined && head.hasOwnEtag !== true;
+  if (!hasEtag && head.lastModified === undefined) return field('content-length') !== undefined;
+  return field('etag') !== undefined || field('last-modified') !== undefined;
+}
+
 function opaque(etag: string): string {
   return etag.replace(/^W\//, '');
 }
