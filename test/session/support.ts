@@ -61,15 +61,15 @@ export function appWith(session: RequestHandler, declare: (app: Express) => void
 /** Holds back the first script about a key with `part` in its name until the gate opens. */
 export function holdScript(redis: Redis, part: string): { readonly held: () => boolean; release(): void } {
   const { passed, open } = gate();
-  const evalsha = redis.evalsha.bind(redis) as (...args: unknown[]) => Promise<unknown>;
+  const call = redis.call.bind(redis) as (...args: unknown[]) => Promise<unknown>;
   let isHeld = false;
   const holding = async (...args: unknown[]): Promise<unknown> => {
-    if (!isHeld && String(args[2]).includes(part)) {
+    if (!isHeld && args[0] === 'evalsha' && String(args[3]).includes(part)) {
       isHeld = true;
       await passed;
     }
-    return evalsha(...args);
+    return call(...args);
   };
-  Object.assign(redis, { evalsha: holding });
+  Object.assign(redis, { call: holding });
   return { held: () => isHeld, release: open };
 }
