@@ -267,6 +267,7 @@ describe.each(PLACES)('any history on %s', (place) => {
         numRuns: place === 'memory' ? 30 : 12,
         endOnFailure: true, // What is thrown says all: shrinking would take longer than the test may.
       });
+      expect(seen['200']).toBeGreaterThan(0);
       for (const [word, count] of Object.entries(seen)) seenBy[policy][word] = (seenBy[policy][word] ?? 0) + count;
     },
     30_000,

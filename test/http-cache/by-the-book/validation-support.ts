@@ -47,7 +47,7 @@ export async function origin(
   const app = express();
   const seen: Seen[] = [];
   const chosen = policy === 'app' ? { retain: '1m' as const } : policy;
-  app.all('*all', suite.cache({ policy: chosen, jitter: 0, ...options }), (req, res) => {
+  app.use(suite.cache({ policy: chosen, jitter: 0, ...options }), (req, res) => {
     seen.push({ method: req.method, headers: { ...req.headers } });
     handler(req, res, seen.length);
   });
