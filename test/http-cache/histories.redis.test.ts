@@ -275,6 +275,9 @@ describe.each(PLACES)('any history on %s', (place) => {
   );
 });
 
-it.each(['app', 'rfc9111'] as const)('these histories, by the policy %s, were about the common kinds of answers', (policy) => {
-  expect(Object.keys(seenBy[policy])).toEqual(expect.arrayContaining(SEEN[policy]));
-});
+it.each(['app', 'rfc9111'] as const)(
+  'these histories, by the policy %s, were about the common kinds of answers',
+  (policy) => {
+    expect(Object.keys(seenBy[policy])).toEqual(expect.arrayContaining(SEEN[policy]));
+  },
+);
