@@ -49,7 +49,7 @@ async function burst(servers, agent, name) {
 
 function fetchOnce(agent, port, path) {
   return new Promise((resolve, reject) => {
-    const asked = request({ agent, port, host: '127.0.0.1', path }, (response) => {
+    const asked = request({ agent, port, host: '127.0.0.1', path, headers: { Host: 'shop.example' } }, (response) => {
       response.resume().once('end', () => (response.statusCode === 200 ? resolve() : reject(new Error('not 200'))));
     });
     asked.once('error', reject).end();

@@ -1,5 +1,5 @@
 // npm run bench:kinds: what different kinds of hits cost, each against a plain hit of the same round, and what a burst over four processes makes handlers do.
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { Redis } from 'ioredis';
@@ -14,7 +14,11 @@ import { median, medianWithRange } from './statistics.mjs';
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 const { values } = parseArgs({
-  options: { rounds: { type: 'string', default: '60' }, bursts: { type: 'string', default: '30' } },
+  options: {
+    rounds: { type: 'string', default: '60' },
+    bursts: { type: 'string', default: '30' },
+    'bursts-only': { type: 'boolean', default: false }, // Keeps the hits of the run before.
+  },
 });
 const SLICE_MS = 100;
 const CONNECTIONS = 50;
@@ -28,7 +32,8 @@ pinning.pin('load', process.pid);
 const redis = new Redis({ host: redisServer.host, port: redisServer.port });
 const results = { hits: [], bursts: [] };
 try {
-  for (const [sizeName, size] of Object.entries(SIZES)) results.hits.push(...(await measureHits(sizeName, size)));
+  if (values['bursts-only']) Object.assign(results, JSON.parse(readFileSync('bench/results/kinds.json', 'utf8')));
+  else for (const [sizeName, size] of Object.entries(SIZES)) results.hits.push(...(await measureHits(sizeName, size)));
   results.bursts = await runBursts(redisServer.port, Number(values.bursts));
 } finally {
   redis.disconnect();
