@@ -178,5 +178,5 @@ export interface DataCache {
 }
 
 /** What calls of a namespace do not say. Tags add up. */
-export type NamespaceOptions = Omit<LoadOptions<never>, 'signal' | 'fresh' | 'schema' | 'tags'> &
-  Pick<DataEntryOptions, 'tags'>;
+export interface NamespaceOptions
+  extends DataEntryOptions, Omit<LoadOptions<never>, keyof DataEntryOptions | 'signal' | 'fresh' | 'schema'> {}
