@@ -34,7 +34,7 @@ export type Lease =
   | { readonly state: 'unavailable' };
 
 /** What a lease is asked for with. */
-export interface LeaseRequest {
+interface LeaseRequest {
   /** Groups of one address compute beside each other. Default: one. */
   readonly group?: string;
   /** What the asker's lookup found at the address. */

@@ -121,7 +121,7 @@ export function createRedisStore(
       const verified = register.refresh();
       const replies = await reads;
       if (verified !== true && !(await verified)) return addresses.map(() => UNAVAILABLE);
-      return Promise.all(addresses.map((address, i) => toLookup(address, replies[i] ?? null, part)));
+      return Promise.all(addresses.map(async (address, i) => toLookup(address, replies[i] ?? null, part)));
     },
     async write(address, draft, version) {
       if (!isWorthStoring(draft, register, version)) return false;

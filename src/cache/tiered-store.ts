@@ -88,7 +88,7 @@ export function createTieredStore({ redis, tier, maxStalenessMs, onUnverifiable 
         const address = absent[i] ?? '';
         lookups.set(address, keep(address, lookup, since));
       }
-      return Promise.all(addresses.map((address) => lookups.get(address) ?? UNAVAILABLE));
+      return Promise.all(addresses.map(async (address) => lookups.get(address) ?? UNAVAILABLE));
     },
     write: redis.write,
     version: redis.version,

@@ -38,7 +38,8 @@ export async function claim(
 ): Promise<Claim | 'again'> {
   const isOfUse = (theirs: Stamp): boolean => store.register.judge(theirs, () => known) === 'valid';
   const giveUpAt = performance.now() + MAX_SHARED_MS;
-  while (leases !== undefined && mode !== 'alone' && performance.now() < giveUpAt) {
+  if (leases === undefined || mode === 'alone') return alone();
+  while (performance.now() < giveUpAt) {
     const lease = await leases.ask(address, { seen, stamp, isOfUse, maxHeldMs: MAX_SHARED_MS });
     if (lease.state === 'mine') return lease;
     if (lease.state === 'changed') return 'again';
@@ -49,5 +50,9 @@ export async function claim(
     if (ended === 'stored' || ended === 'left') return 'again';
     if (ended === 'refused') break; // It cannot be shared: everybody makes his own.
   }
-  return { version: await store.version(address), settle: () => undefined };
+  return alone();
+
+  async function alone(): Promise<Claim> {
+    return { version: await store.version(address), settle: () => undefined };
+  }
 }

@@ -5,20 +5,10 @@ import type { Stamp } from '../register/mirror.ts';
 import type { Audience } from './audience.ts';
 import { type Claim, claim, type ClaimMode } from './claims.ts';
 import { UNREADABLE } from './codec.ts';
+import type { Computed, Party } from './computed.ts';
 import { type Loaded, type LoadRequest, runLoader, type StoredValue } from './load.ts';
-import type { StandardSchema } from './schema.ts';
 import type { KeepSettings } from './settings.ts';
 import type { DataState } from './state.ts';
-
-/** A value that has been computed, and may be shared. */
-export interface Computed {
-  /** The value, as those get it who read it later. */
-  take(schema: StandardSchema | undefined): unknown;
-  /** Resolves when it is in the store, or will not be. */
-  readonly written: Promise<boolean>;
-  /** Whether no invalidation that is known here has hit it. */
-  isValid(): boolean;
-}
 
 /** Where a computation begins. */
 export interface ComputeOrigin {
@@ -27,13 +17,6 @@ export interface ComputeOrigin {
   readonly seen: Buffer | undefined;
   readonly basis: StoredValue | undefined;
   readonly mode: ClaimMode;
-}
-
-/** Those who share one computation. */
-export interface Party {
-  readonly audience: Audience;
-  /** Absent until it begins. */
-  claim?: Claim;
 }
 
 const NEVER = { generation: 0, clock: 0 };

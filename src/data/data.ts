@@ -20,6 +20,7 @@ export type {
   DataCache,
   DataEntryOptions,
   DataReadOptions,
+  Explanation,
   LoadContext,
   Loader,
   LoaderOfMany,
@@ -29,7 +30,6 @@ export type {
   NamespaceOptions,
   StaleValue,
 } from './data-cache.ts';
-export type { Explanation } from './explain.ts';
 export type { StandardSchema } from './schema.ts';
 
 /** What a data cache does, beside where it lives: what calls do not say, and how values are written down. */

@@ -1,30 +1,9 @@
 import { decodeEntry, dependenciesOf, type Entry } from '../cache/entry.ts';
 import type { Lookup } from '../cache/store.ts';
+import type { Explanation } from './data-cache.ts';
 import { isSoftlyPurged } from './freshness.ts';
 import { addressOf } from './key-space.ts';
 import type { DataState } from './state.ts';
-
-/** What is known about one key. */
-export interface Explanation {
-  /** `fresh`: returned. `stale`: past its lifetime or softly purged, returned only while, or in place of, a load. `invalid`: an invalidation has hit it. `unavailable`: Redis is away. */
-  readonly state: 'fresh' | 'stale' | 'invalid' | 'absent' | 'unavailable';
-  /** In words. */
-  readonly reason: string;
-  /** Where it is. */
-  readonly tier: 'memory' | 'redis' | undefined;
-  readonly ageMs?: number;
-  /** How long it is still fresh; below 0 since when it is not. */
-  readonly ttlMs?: number;
-  readonly tags?: readonly string[];
-  /** Bytes of the stored value. */
-  readonly bytes?: number;
-  /** How long loading it took; 0 where it was set. */
-  readonly computeMs?: number;
-  /** What its loader called this version of it. */
-  readonly validator?: string | undefined;
-  /** The invalidations that hit it: `tag product:7`. */
-  readonly invalidatedBy?: readonly string[];
-}
 
 /** Says what is known about a key. */
 export async function explain(state: DataState, key: string): Promise<Explanation> {

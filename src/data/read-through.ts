@@ -2,7 +2,8 @@ import { expireAfter } from '../core/deadline.ts';
 import type { Lookup } from '../cache/store.ts';
 import { createAudience } from './audience.ts';
 import { UNREADABLE } from './codec.ts';
-import { type Computed, compute, computeUnstored, knownOf, type Party } from './compute.ts';
+import { compute, computeUnstored, knownOf } from './compute.ts';
+import type { Computed, Party } from './computed.ts';
 import { MAX_SHARED_MS } from './claims.ts';
 import { decide, mayStandIn } from './freshness.ts';
 import type { LoadRequest, StoredValue } from './load.ts';
@@ -35,7 +36,7 @@ export function answer<T>(state: DataState, request: LoadRequest<T>, lookup: Loo
 }
 
 /** What a lookup has found, read; `undefined` when there is none, or it cannot be read. */
-export function storedOf<T>(
+function storedOf<T>(
   { values }: DataState,
   { settings }: Pick<LoadRequest<T>, 'settings'>,
   { found }: Lookup,

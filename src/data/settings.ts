@@ -29,7 +29,7 @@ export interface LoadSettings<T = unknown> extends KeepSettings {
 }
 
 /** Names of {@link DataEntryOptions}. */
-export const KEEP_OPTIONS = ['ttl', 'tags', 'staleWhileRevalidate', 'failSafe', 'jitter', 'negativeTtl'] as const;
+const KEEP_OPTIONS = ['ttl', 'tags', 'staleWhileRevalidate', 'failSafe', 'jitter', 'negativeTtl'] as const;
 /** Names of {@link NamespaceOptions}. */
 export const NAMESPACE_OPTIONS = [...KEEP_OPTIONS, 'refreshAhead', 'softTimeout', 'hardTimeout', 'coalesce'] as const;
 const LOAD_OPTIONS = [...NAMESPACE_OPTIONS, 'signal', 'fresh', 'schema'];

@@ -11,7 +11,7 @@ export interface Dependencies {
 }
 
 /** A purge and the clock of the latest such. */
-export interface Noted extends Pick<Purge, 'kind' | 'value'> {
+interface Noted extends Pick<Purge, 'kind' | 'value'> {
   readonly clock: number;
 }
 

@@ -59,8 +59,7 @@ export async function runInterleavings(options: Interleavings): Promise<Report> 
   const processes = clients.map((client, name): Process => {
     const keys = createKeys(prefix, keyPrefixOf(client));
     // The last one keeps no copies in its memory.
-    const hasTier = name < clients.length - 1;
-    return { name, ...openProcess(client, keys, { ...options, hasTier }, opened) };
+    return Object.assign(openProcess(client, keys, { options, hasTier: name < clients.length - 1 }, opened), { name });
   });
   const tally = { hits: 0, misses: 0, unavailable: 0, invalidations: 0, mishaps: 0 };
   const endsAt = performance.now() + durationMs;
@@ -153,9 +152,10 @@ export async function runInterleavings(options: Interleavings): Promise<Report> 
 function openProcess(
   client: RedisClient,
   keys: Keys,
-  { maxStalenessMs, maxRecords, tamper = (store) => store, hasTier }: Interleavings & { readonly hasTier: boolean },
+  { options, hasTier }: { readonly options: Interleavings; readonly hasTier: boolean },
   opened: { close(): void }[],
 ): Pick<Process, 'store' | 'data'> {
+  const { maxStalenessMs, maxRecords, tamper = (store) => store } = options;
   const connection = connectionOf(client, 1_000);
   const register = createRedisRegister({ connection, keys, maxStalenessMs, maxRecords });
   register.open();
