@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CacheStoreAdapter } from './cache-store-adapter.ts';
 import { purgeContract } from './purge-contract.ts';
+import { replacementContract } from './replacement-contract.ts';
 import { sharingContract } from './sharing-contract.ts';
 import { compute, draftOf, keep, show } from './store-steps.ts';
 import type { TestRunner } from './test-runner.ts';
@@ -18,6 +19,7 @@ export function cacheStoreContract(runner: TestRunner, adapter: CacheStoreAdapte
   lookupContract(runner, adapter);
   lifetimeContract(runner, adapter);
   addressContract(runner, adapter);
+  replacementContract(runner, adapter);
   purgeContract(runner, adapter);
   sharingContract(runner, adapter);
 }

@@ -24,7 +24,21 @@ export function sharingContract(
       const [one, other] = await openPair();
       await keep(one, 'a');
       await other.remove('a');
+      await letNewsArrive();
       assert.equal(await show(one, 'a'), 'none');
+    });
+
+    it('finds what the other put in the place of what it has just read', async () => {
+      const [one, other] = await openPair();
+      const stamp = await compute(one, 'a');
+      await one.put('a', draftOf(stamp, 'a', { body: Buffer.from('first') }));
+      for (const text of ['second', 'third']) {
+        assert.equal(await show(one, 'a'), 'fresh');
+        assert.equal(await other.put('a', draftOf(await compute(other, 'a'), 'a', { body: Buffer.from(text) })), true);
+        assert.equal((await other.read('a')).found?.entry.body.toString(), text);
+        await letNewsArrive();
+        assert.equal((await one.read('a')).found?.entry.body.toString(), text);
+      }
     });
 
     for (const { kind, hit } of PURGE_CASES) {

@@ -8,5 +8,9 @@ describe('Redis store on a Cluster', () => {
 });
 
 describe('Redis store on a Cluster that may be behind', () => {
-  cacheStoreContract({ describe, it }, redisStores(testCluster, 30));
+  cacheStoreContract({ describe, it }, redisStores(testCluster, { maxStalenessMs: 30 }));
+});
+
+describe('Redis store on a Cluster with copies in memory', () => {
+  cacheStoreContract({ describe, it }, redisStores(testCluster, { memory: '8mb' }));
 });

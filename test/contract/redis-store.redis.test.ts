@@ -8,5 +8,13 @@ describe('Redis store', () => {
 });
 
 describe('Redis store that may be behind', () => {
-  cacheStoreContract({ describe, it }, redisStores(testRedis, 30));
+  cacheStoreContract({ describe, it }, redisStores(testRedis, { maxStalenessMs: 30 }));
+});
+
+describe('Redis store with copies in memory', () => {
+  cacheStoreContract({ describe, it }, redisStores(testRedis, { memory: '8mb' }));
+});
+
+describe('Redis store with copies in memory that may be behind', () => {
+  cacheStoreContract({ describe, it }, redisStores(testRedis, { memory: '8mb', maxStalenessMs: 30 }));
 });

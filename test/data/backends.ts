@@ -8,10 +8,15 @@ const suites: Suite[] = [];
 afterAll(() => Promise.all(suites.splice(0).map((suite) => suite.close())));
 
 /** Where a data cache may live. */
-export const BACKENDS: readonly (readonly [name: string, connect: () => RedisClient | undefined])[] = [
-  ['memory', () => undefined],
-  ['Redis', () => testRedis()],
-  ['Cluster', () => testCluster()],
+export const BACKENDS: readonly (readonly [
+  name: string,
+  connect: () => RedisClient | undefined,
+  options: SuiteOptions,
+])[] = [
+  ['memory', () => undefined, {}],
+  ['Redis', () => testRedis(), {}],
+  ['Redis with copies in memory', () => testRedis(), { memory: '8mb' }],
+  ['Cluster', () => testCluster(), {}],
 ];
 
 /** Those that processes share. */

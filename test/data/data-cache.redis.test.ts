@@ -10,9 +10,9 @@ const never = (): never => {
   throw new Error('must not be loaded');
 };
 
-describe.each(BACKENDS)('data cache on %s', (_name, connect) => {
+describe.each(BACKENDS)('data cache on %s', (_name, connect, place) => {
   let connection: RedisClient | undefined;
-  const open = (options: SuiteOptions = {}): Suite => openSuite((connection ??= connect()), options);
+  const open = (options: SuiteOptions = {}): Suite => openSuite((connection ??= connect()), { ...place, ...options });
 
   describe('get and set', () => {
     it('gives back what was set, first thing in a process', async () => {

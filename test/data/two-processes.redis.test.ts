@@ -4,12 +4,12 @@ import type { Suite } from '../../src/suite.ts';
 import { uniquePrefix } from '../support/connections.ts';
 import { heldLoad, openSuite, SHARED_BACKENDS } from './backends.ts';
 
-describe.each(SHARED_BACKENDS)('data caches of two processes on %s', (_name, connect) => {
+describe.each(SHARED_BACKENDS)('data caches of two processes on %s', (_name, connect, place) => {
   const connections = [connect(), connect()] as const;
 
   function pair(): readonly [Suite, Suite] {
     const prefix = uniquePrefix();
-    return [openSuite(connections[0], { prefix }), openSuite(connections[1], { prefix })];
+    return [openSuite(connections[0], { prefix, ...place }), openSuite(connections[1], { prefix, ...place })];
   }
 
   it('see what the other set and deleted', async () => {
