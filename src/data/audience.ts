@@ -3,6 +3,8 @@ export interface Audience {
   /** One more waits. To be called with the returned function when he does no more. */
   enter(): () => void;
   readonly signal: AbortSignal;
+  /** All have left: nobody may come any more. */
+  readonly hasLeft: boolean;
   /** The loader has ended, or may not take longer. */
   close(): void;
 }
@@ -29,6 +31,9 @@ export function createAudience(maxMs: number): Audience {
         waiting--;
         if (waiting === 0) leave();
       };
+    },
+    get hasLeft() {
+      return hasLeft;
     },
     /** Made when a loader looks at it: most do not. */
     get signal() {

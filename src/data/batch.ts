@@ -22,6 +22,7 @@ export function createBatch<T>(
   nameOf: (key: string) => string,
 ): Batch<T> {
   const undecided = new Set(keys);
+  const places = new Map(keys.map((key, i) => [key, i]));
   let waiting: Waiting<T>[] = [];
   let isScheduled = false;
 
@@ -38,7 +39,7 @@ export function createBatch<T>(
   }
 
   function dispatch(): void {
-    const due = waiting;
+    const due = waiting.toSorted((a, b) => (places.get(a.key) ?? 0) - (places.get(b.key) ?? 0));
     waiting = [];
     if (due.length > 0) void run(due);
   }

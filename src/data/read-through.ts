@@ -116,7 +116,12 @@ async function join<T>(
 }
 
 /** Whether a caller may be given what a computation makes: not if it began before something was set or deleted which he must see. */
-async function mayShare({ store }: DataState, address: string, { claim }: Party): Promise<'yes' | 'no' | 'unknown'> {
+async function mayShare(
+  { store }: DataState,
+  address: string,
+  { claim, audience }: Party,
+): Promise<'yes' | 'no' | 'unknown'> {
+  if (audience.hasLeft) return 'no'; // Its loader has been told to stop.
   if (claim === undefined) return 'yes'; // It begins after he has asked.
   if (claim.version === undefined) return 'unknown';
   const version = await store.version(address);
