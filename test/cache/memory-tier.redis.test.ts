@@ -1,0 +1,239 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { Redis } from 'ioredis';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Backend, type BackendOptions, backendOf } from '../../src/cache/backend.ts';
+import type { CacheStore } from '../../src/cache/store.ts';
+import { draftOf, keep } from '../../src/testing/store-steps.ts';
+import { closedLater, uniquePrefix } from '../support/connections.ts';
+import { eventually } from '../support/outages.ts';
+import { type RedisProcess, startRedis } from '../support/redis-server.ts';
+
+let server: RedisProcess;
+let admin: Redis;
+beforeAll(async () => {
+  server = await startRedis();
+  admin = closedLater(new Redis({ port: server.port }));
+});
+afterAll(() => server.stop());
+
+let prefix: string;
+beforeEach(() => {
+  prefix = uniquePrefix();
+});
+
+const opened: Backend[] = [];
+afterAll(() => {
+  for (const backend of opened) backend.close();
+});
+
+function open(options: BackendOptions = {}): Backend {
+  const redis = closedLater(new Redis({ port: server.port, retryStrategy: () => 20 }));
+  const backend = backendOf({ redis, prefix, memory: '1mb', deadline: '2s', ...options });
+  opened.push(backend);
+  return backend;
+}
+
+/** What connecting and counting take themselves. */
+const OWN_COMMANDS = /^(?:info|hello|select|config|client|subscribe|ping|ssubscribe)\b/;
+
+async function commandsOf(work: () => Promise<unknown>): Promise<Record<string, number>> {
+  await admin.config('RESETSTAT');
+  await work();
+  const counts = [...(await admin.info('commandstats')).matchAll(/^cmdstat_([^:]+):calls=(\d+)/gm)];
+  return Object.fromEntries(
+    counts.flatMap(([, name = '', calls]) => (OWN_COMMANDS.test(name) ? [] : [[name, Number(calls)]])),
+  );
+}
+
+async function textAt(store: CacheStore, address: string): Promise<string | undefined> {
+  return (await store.read(address)).found?.entry.body.toString();
+}
+
+async function putText(store: CacheStore, address: string, text: string): Promise<void> {
+  const { stamp } = await store.read(address);
+  if (stamp === undefined) throw new Error('Redis is away');
+  await store.put(address, draftOf(stamp, address, { body: Buffer.from(text) }));
+}
+
+describe('a copy in memory', () => {
+  const large = { body: Buffer.alloc(50_000) };
+
+  it('of a response costs one question to the register in strong mode, and no body', async () => {
+    const { store } = open();
+    await keep(store, 'h:k', large);
+    await store.read('h:k');
+    const before = Number(/total_net_output_bytes:(\d+)/.exec(await admin.info('stats'))?.[1]);
+    expect(await commandsOf(async () => store.read('h:k'))).toEqual({ zrangebyscore: 1 });
+    const after = Number(/total_net_output_bytes:(\d+)/.exec(await admin.info('stats'))?.[1]);
+    expect(after - before).toBeLessThan(30_000);
+  });
+
+  it('of a value is compared with what stands in Redis by 24 bytes beside that', async () => {
+    const { store } = open();
+    await keep(store, 'd:k', large);
+    expect(await commandsOf(async () => store.read('d:k'))).toEqual({ getrange: 1, zrangebyscore: 1 });
+    expect(await commandsOf(async () => store.readMany(['d:k', 'd:k']))).toEqual({ getrange: 2, zrangebyscore: 1 });
+  });
+
+  it('needs no Redis at all within the bound', async () => {
+    const { store } = open({ maxStaleness: '1h' });
+    await keep(store, 'd:k', large);
+    await keep(store, 'h:k', large);
+    await store.read('d:k');
+    const commands = await commandsOf(async () => {
+      for (let i = 0; i < 100; i++) {
+        expect(store.read('d:k')).toMatchObject({ found: { state: 'fresh' } });
+        expect(store.read('h:k')).toMatchObject({ found: { state: 'fresh' } });
+      }
+      await store.readMany(['d:k', 'h:k']);
+    });
+    expect(commands).toEqual({});
+  });
+
+  it('that is missing is fetched with all others that are, by one command', async () => {
+    const { store } = open({ maxStaleness: '1h' });
+    const [one, other] = [store, open({ maxStaleness: '1h' }).store];
+    for (const address of ['d:a', 'd:b', 'd:c']) await keep(other, address);
+    await one.read('d:a');
+    expect(await commandsOf(async () => one.readMany(['d:a', 'd:b', 'd:c']))).toEqual({ mget: 1 });
+    expect(await commandsOf(async () => one.readMany(['d:a', 'd:b', 'd:c']))).toEqual({});
+  });
+
+  it('is counted', async () => {
+    const { store, tier } = open({ maxStaleness: '1h' });
+    await keep(store, 'd:k', { body: Buffer.alloc(1_000) });
+    await store.read('d:k');
+    await store.read('d:missing');
+    const { entries, hits, misses, bytes } = tier?.statistics() ?? {};
+    expect({ entries, hits, misses }).toEqual({ entries: 1, hits: 1, misses: 2 });
+    expect(bytes).toBeGreaterThan(1_000);
+    expect(bytes).toBeLessThan(2_000);
+  });
+
+  it('is not kept of what would push out everything else, and all of them keep within the bound', async () => {
+    const { store, tier } = open({ memory: '64kb', maxStaleness: '1h' });
+    await keep(store, 'd:small');
+    await keep(store, 'd:large', { body: Buffer.alloc(20_000) });
+    expect(tier?.statistics().entries).toBe(1);
+    for (let i = 0; i < 100; i++) await keep(store, `d:${i}`, { body: Buffer.alloc(1_000) });
+    expect(tier?.statistics().bytes).toBeLessThanOrEqual(65_536);
+    expect(tier?.statistics().entries).toBeGreaterThan(20);
+  });
+});
+
+describe('what another process changes', () => {
+  it('is seen at once in strong mode: set, deleted, given another lifetime, evicted', async () => {
+    const [one, other] = [open().store, open().store];
+    await putText(one, 'd:k', 'first');
+    expect(await textAt(one, 'd:k')).toBe('first');
+    await putText(other, 'd:k', 'second');
+    expect(await textAt(one, 'd:k')).toBe('second');
+    const { bytes } = await other.read('d:k');
+    await other.renew('d:k', bytes ?? Buffer.alloc(0), { freshMs: 40, staleMs: 0 });
+    expect((await one.read('d:k')).found?.entry.freshMs).toBe(40);
+    await sleep(60);
+    expect(await textAt(one, 'd:k')).toBeUndefined();
+    await putText(one, 'd:k', 'third');
+    await other.remove('d:k');
+    expect(await textAt(one, 'd:k')).toBeUndefined();
+    await putText(one, 'd:k', 'fourth');
+    await admin.unlink(...(await admin.keys(`${prefix}:e:*`)));
+    expect(await textAt(one, 'd:k')).toBeUndefined();
+  });
+
+  it.each([
+    ['deletes', (store: CacheStore) => store.remove('d:k')],
+    ['sets', (store: CacheStore) => putText(store, 'd:k', 'new')],
+    ['invalidates', (store: CacheStore) => store.register.invalidate([{ mode: 'hard', kind: 'key', value: 'd:d:k' }])],
+  ])('is seen within the bound when it %s, without any broadcast', async (_what, change) => {
+    const [one, other] = [open({ maxStaleness: '200ms' }).store, open({ maxStaleness: '200ms' }).store];
+    await putText(one, 'd:k', 'old');
+    expect(await textAt(one, 'd:k')).toBe('old');
+    await killSubscribers();
+    await change(other);
+    const changedAt = performance.now();
+    while (performance.now() - changedAt < 400) {
+      const askedAt = performance.now();
+      const text = await textAt(one, 'd:k');
+      if (askedAt - changedAt > 200) expect(text).not.toBe('old');
+      await sleep(3);
+    }
+  });
+
+  it('is fetched when a copy is stale, and Redis has what has taken its place', async () => {
+    const [one, other] = [open().store, open().store];
+    await keep(one, 'h:k', { tags: ['t'], body: Buffer.from('old') });
+    expect(await textAt(one, 'h:k')).toBe('old');
+    await other.register.invalidate([{ mode: 'soft', kind: 'tag', value: 't' }]);
+    expect((await one.read('h:k')).found?.state).toBe('stale');
+    await keep(other, 'h:k', { tags: ['t'], body: Buffer.from('new') });
+    expect((await one.read('h:k')).found).toMatchObject({ state: 'fresh' });
+    expect(await textAt(one, 'h:k')).toBe('new');
+  });
+
+  async function killSubscribers(): Promise<void> {
+    await admin.call('CLIENT', 'KILL', 'TYPE', 'pubsub');
+  }
+});
+
+describe('what this process changes', () => {
+  it('is seen at once by itself, within any bound', async () => {
+    const { store } = open({ maxStaleness: '1h' });
+    for (const text of ['first', 'second']) {
+      await putText(store, 'd:k', text);
+      expect(await textAt(store, 'd:k')).toBe(text);
+    }
+    await store.remove('d:k');
+    expect(await textAt(store, 'd:k')).toBeUndefined();
+  });
+
+  it('is not undone by a read that was under way', async () => {
+    const { store } = open({ maxStaleness: '1h' });
+    const other = open({ maxStaleness: '1h' }).store;
+    for (let i = 0; i < 50; i++) {
+      await putText(other, `d:${i}`, 'old');
+      const { stamp } = await store.read('d:none');
+      const reading = store.read(`d:${i}`); // Sent before, and answered before what follows is.
+      const putting = store.put(
+        `d:${i}`,
+        draftOf(stamp ?? { generation: 0, clock: 0 }, `d:${i}`, { body: Buffer.from('new') }),
+      );
+      await Promise.all([reading, putting]);
+      expect(await textAt(store, `d:${i}`)).toBe('new');
+      await putText(other, `d:removed${i}`, 'old');
+      const again = store.read(`d:removed${i}`);
+      await Promise.all([again, store.remove(`d:removed${i}`)]);
+      expect(await textAt(store, `d:removed${i}`)).toBeUndefined();
+    }
+  });
+});
+
+describe('while Redis is away', () => {
+  it.each(['bypass', 'serve'] as const)('copies are as onUnverifiable says: %s', async (onUnverifiable) => {
+    const own = await startRedis();
+    try {
+      const redis = closedLater(new Redis({ port: own.port, retryStrategy: () => 20 }));
+      const backend = backendOf({ redis, prefix, memory: '1mb', onUnverifiable, deadline: '300ms' });
+      const { store } = backend;
+      await keep(store, 'd:k', { freshMs: 3_000, body: Buffer.from('copy') });
+      await keep(store, 'h:k', { body: Buffer.from('copy') });
+      await own.kill();
+      await eventually('the outage to be noticed', async () =>
+        (await store.read('d:missing')).stamp === undefined ? true : undefined,
+      );
+      const expected = onUnverifiable === 'serve' ? 'copy' : undefined;
+      expect([await textAt(store, 'd:k'), await textAt(store, 'h:k')]).toEqual([expected, expected]);
+      expect((await store.readMany(['d:k', 'd:missing'])).map(({ found }) => found?.entry.body.toString())).toEqual([
+        expected,
+        undefined,
+      ]);
+      await expect(store.register.invalidate([{ mode: 'hard', kind: 'key', value: 'd:h:k' }])).rejects.toThrow();
+      expect(await textAt(store, 'h:k')).toBeUndefined(); // It heeds its own all the same.
+      await sleep(3_000);
+      expect(await textAt(store, 'd:k')).toBeUndefined();
+      backend.close();
+    } finally {
+      await own.stop();
+    }
+  });
+});
