@@ -50,7 +50,16 @@ export function toTtlMs(value: Ttl, option: string): number {
   return ms;
 }
 
+/** The same few texts are asked for at every call. */
+const parsed = new Map<string, number>();
+const MAX_PARSED = 1_000;
+
 function parseDuration(text: string): number | undefined {
+  const known = parsed.get(text);
+  if (known !== undefined) return known;
   const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text);
-  return match === null ? undefined : Number(match[1]) * UNITS[match[2] as keyof typeof UNITS];
+  if (match === null) return undefined;
+  const ms = Number(match[1]) * UNITS[match[2] as keyof typeof UNITS];
+  if (parsed.size < MAX_PARSED) parsed.set(text, ms);
+  return ms;
 }

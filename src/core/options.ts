@@ -9,8 +9,8 @@ export function checkOptions(factory: string, options: object, known: readonly s
   if (typeof options !== 'object' || (options as unknown) === null || Array.isArray(options)) {
     throw new ConfigError(`${factory} takes an object of options.`);
   }
-  for (const name of Object.keys(options)) {
-    if (!known.includes(name)) {
+  for (const name in options) {
+    if (!known.includes(name) && Object.hasOwn(options, name)) {
       throw new ConfigError(`${factory} has no option "${name}". It has: ${known.join(', ')}.`);
     }
   }

@@ -52,36 +52,46 @@ export interface SettingsOf {
  */
 export function createSettings(defaults: NamespaceOptions, defaultTtlMs: number): SettingsOf {
   // What most calls say is nothing.
-  const unsaid = { keep: toKeep({}, 0), load: toLoad({}) };
+  const defaultTags = toTags(defaults.tags ?? [], 'tags');
+  const unsaid = { keep: toKeep({}, undefined, 0), load: toLoad({}) };
 
-  function toKeep(options: DataEntryOptions, jitter: number): KeepSettings {
-    const { ttl, negativeTtl, staleWhileRevalidate, failSafe, ...rest } = { ...defaults, ...given(options) };
+  // Made at every call: without copies of the options, which would take longer than all the rest of a hit in memory.
+  function toKeep(options: Omit<DataEntryOptions, 'tags'>, tags: unknown, jitter: number): KeepSettings {
+    const ttl = options.ttl ?? defaults.ttl;
+    const negativeTtl = options.negativeTtl ?? defaults.negativeTtl;
     return {
       freshMs: ttl === undefined ? defaultTtlMs : toTtlMs(ttl, 'ttl'),
-      tags: tagsOf(options.tags),
-      revalidateMs: toMs(staleWhileRevalidate ?? 0, 'staleWhileRevalidate'),
-      failSafeMs: toMs(failSafe ?? 0, 'failSafe'),
-      jitter: toPart(rest.jitter ?? jitter, 'jitter'),
+      tags: tagsOf(tags),
+      revalidateMs: toMs(options.staleWhileRevalidate ?? defaults.staleWhileRevalidate ?? 0, 'staleWhileRevalidate'),
+      failSafeMs: toMs(options.failSafe ?? defaults.failSafe ?? 0, 'failSafe'),
+      jitter: toPart(options.jitter ?? defaults.jitter ?? jitter, 'jitter'),
       negativeMs: negativeTtl === undefined ? undefined : toTtlMs(negativeTtl, 'negativeTtl'),
     };
   }
 
   function tagsOf(tags: unknown): readonly string[] {
-    const own = tags === undefined ? [] : toTags(tags, 'tags');
-    return defaults.tags === undefined ? own : toTags([...defaults.tags, ...own], 'tags');
+    if (tags === undefined) return defaultTags;
+    const own = toTags(tags, 'tags');
+    return defaultTags.length === 0 ? own : toTags([...defaultTags, ...own], 'tags');
   }
 
   function toLoad<T>(options: LoadOptions<T>): LoadSettings<T> {
-    const { tags, ...rest } = options;
-    const { softTimeout, hardTimeout, refreshAhead, coalesce = 'cluster' } = { ...defaults, ...given(rest) };
+    const { tags } = options;
+    const coalesce = options.coalesce ?? defaults.coalesce ?? 'cluster';
     if (!['process', 'cluster'].includes(coalesce)) throw new ConfigError("coalesce is 'process' or 'cluster'.");
+    const isComputed = typeof tags === 'function';
+    const keep = toKeep(options, isComputed ? undefined : tags, LOADED_JITTER);
     return {
-      ...toKeep(typeof tags === 'function' ? rest : { ...rest, tags }, LOADED_JITTER),
-      tagsOf: typeof tags === 'function' ? tags : undefined,
-      refreshAhead:
-        refreshAhead === 'xfetch' || refreshAhead === undefined ? refreshAhead : toPart(refreshAhead, 'refreshAhead'),
-      softMs: toLimit(softTimeout, 'softTimeout'),
-      hardMs: toLimit(hardTimeout, 'hardTimeout'),
+      freshMs: keep.freshMs,
+      tags: keep.tags,
+      revalidateMs: keep.revalidateMs,
+      failSafeMs: keep.failSafeMs,
+      jitter: keep.jitter,
+      negativeMs: keep.negativeMs,
+      tagsOf: isComputed ? tags : undefined,
+      refreshAhead: toRefreshAhead(options.refreshAhead ?? defaults.refreshAhead),
+      softMs: toLimit(options.softTimeout ?? defaults.softTimeout, 'softTimeout'),
+      hardMs: toLimit(options.hardTimeout ?? defaults.hardTimeout, 'hardTimeout'),
       signal: options.signal,
       coalesce,
       fresh: options.fresh === true,
@@ -94,7 +104,7 @@ export function createSettings(defaults: NamespaceOptions, defaultTtlMs: number)
     keep(options) {
       if (options === undefined) return unsaid.keep;
       checkOptions('set', options, KEEP_OPTIONS);
-      return toKeep(options, 0);
+      return toKeep(options, options.tags, 0);
     },
     load<T>(options: LoadOptions<T> | undefined) {
       if (options === undefined) return unsaid.load;
@@ -111,14 +121,8 @@ export function schemaOf(options: DataReadOptions | undefined): StandardSchema |
   return options.schema;
 }
 
-/** `undefined` means not given: it does not hide a default. */
-function given<T extends object>(options: T): Partial<T> {
-  for (const name in options) {
-    if (options[name] === undefined) {
-      return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Partial<T>;
-    }
-  }
-  return options;
+function toRefreshAhead(value: LoadOptions['refreshAhead']): number | 'xfetch' | undefined {
+  return value === undefined || value === 'xfetch' ? value : toPart(value, 'refreshAhead');
 }
 
 function toLimit(value: Parameters<typeof toMs>[0] | undefined, option: string): number {
