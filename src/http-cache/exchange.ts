@@ -1,5 +1,6 @@
 import type { NextFunction, Request, Response } from 'express';
 import type { Counted } from '../cache/statistics.ts';
+import { keyPurge } from '../cache/tags.ts';
 import { isCredentialed } from './bypass.ts';
 import { attachHandle, takeOver } from './handle.ts';
 import { normalizeRequest } from './normalize.ts';
@@ -86,6 +87,11 @@ function routeOf(req: Request): string {
   const route = req.route as { path?: unknown } | undefined;
   const path = route === undefined ? '' : String(route.path);
   return (req.baseUrl === '' ? path : req.baseUrl + path) || '/';
+}
+
+/** What is stored for a key has turned out to be wrong. By an invalidation, for processes may have copies of it in their memory. */
+export function disown({ state, key }: Pick<Exchange, 'state' | 'key'>): void {
+  void state.backend.store.register.invalidate([keyPurge('h', key.name)]).catch(() => undefined); // It is tried again by itself.
 }
 
 /** Runs the handler without the cache. */

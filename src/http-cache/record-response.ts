@@ -6,6 +6,7 @@ import { isCompressible } from './compress.ts';
 import { type Conditions, describesBody, heedsConditions, isNotModified } from './conditional.ts';
 import type { Fill, Filling, Reception } from './reception.ts';
 import type { FieldReader } from './freshness.ts';
+import { disown } from './exchange.ts';
 import { tagLineOf } from './groups.ts';
 import { joinParts, partOf } from './partial.ts';
 import { inheritPlan, type Plan, planOf, type Representation, toRecorded } from './plan.ts';
@@ -109,7 +110,7 @@ export function fieldOf(res: Response): FieldReader {
   };
 }
 
-function representationOf({ exchange, basis, address }: Fill, before: HeadersBefore): Representation | undefined {
+function representationOf({ exchange, basis }: Fill, before: HeadersBefore): Representation | undefined {
   const { req, res } = exchange;
   const field = fieldOf(res);
   const headers = storableHeaders(res, before);
@@ -117,7 +118,7 @@ function representationOf({ exchange, basis, address }: Fill, before: HeadersBef
     return { status: res.statusCode, reason: reasonOf(res), field, headers };
   }
   if (!agrees(field, basis.head, basis.head.size ?? basis.entry.bodyBytes)) {
-    void exchange.state.backend.store.remove(address).catch(() => undefined);
+    disown(exchange);
     return undefined;
   }
   if (!identifies(field, basis.head)) return undefined;

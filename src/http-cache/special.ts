@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import type { Exchange } from './exchange.ts';
+import { disown, type Exchange } from './exchange.ts';
 import type { Filling, Reception } from './reception.ts';
 import { completes } from './partial.ts';
 import { inheritPlan, type Plan, planOf, type Representation, toRecorded } from './plan.ts';
@@ -101,7 +101,7 @@ function receiveCompletion({ fill, outcome, before, delayMs, startedAt }: Fillin
       if (!isRest || part === undefined || body.length !== part.length) {
         // Bytes of two representations are never joined, and what was asked for cannot be asked for again: not by the next request, either.
         outcome.refused(false);
-        void exchange.state.backend.store.remove(fill.address).catch(() => undefined);
+        disown(exchange);
         resetHeaders(res, before);
         res.statusCode = 502;
         res.end();
