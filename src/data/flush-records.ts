@@ -20,7 +20,7 @@ export interface FlushParts<T> {
 }
 
 /** Records that were claimed, and when that was asked for. */
-export type Claimed = Extract<Claim, { state: 'mine' }> & { readonly partition: number; readonly askedAt: number };
+type Claimed = Extract<Claim, { state: 'mine' }> & { readonly partition: number; readonly askedAt: number };
 
 /** Writes what was claimed; resolves how many records are left (`AGAIN`: go on), or `LEAVE` when the partition is to be left alone for now. */
 export type Flush = (claimed: Claimed) => Promise<number>;

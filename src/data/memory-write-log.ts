@@ -96,7 +96,7 @@ export function createMemoryWriteLog({ maxPending, maxDeadLetters, collapse }: W
       return partition.dead
         .filter(({ letter }) => after === undefined || Number(letter) > Number(after))
         .slice(0, size)
-        .map((letter) => ({ ...letter, isReplaced: isReplaced(partition, letter) }));
+        .map((letter) => Object.assign({}, letter, { isReplaced: isReplaced(partition, letter) }));
     },
     async revive(number, letter) {
       const partition = at(number);

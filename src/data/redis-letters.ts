@@ -20,11 +20,9 @@ export function createRedisLetters(parts: RedisLogParts): Pick<WriteLog, 'letter
           withBytes(places, envelopes),
           client.hmget(replaceable, ...envelopes.map(({ key }) => key)),
         ]);
-        return records.map((record, i) => ({
-          ...envelopes[i],
-          ...record,
-          isReplaced: tokens[i] !== record.token,
-        })) as Letter[];
+        return envelopes.map((envelope, i) =>
+          Object.assign(envelope, records[i], { isReplaced: tokens[i] !== envelope.token }),
+        );
       });
     },
 
@@ -50,9 +48,10 @@ export function createRedisLetters(parts: RedisLogParts): Pick<WriteLog, 'letter
   };
 }
 
-function toEnvelope(letter: string, fields: readonly string[]): Omit<Letter, 'bytes' | 'isLost' | 'isReplaced'> {
+/** A letter as far as the stream knows it. */
+function toEnvelope(letter: string, fields: readonly string[]): Letter {
   const named: Record<string, string> = {};
   for (let i = 0; i + 1 < fields.length; i += 2) named[fields[i] ?? ''] = fields[i + 1] ?? '';
   const { k: key = '', t: token = '', e: error = '', n: attempts = '0', i: id = '' } = named;
-  return { letter, id, key, token, error, attempts: Number(attempts) };
+  return { letter, id, key, token, error, attempts: Number(attempts), isLost: true, isReplaced: true };
 }

@@ -78,7 +78,7 @@ export function createRedisWriteLog(connection: Connection, keys: Keys, limits: 
 
     length(partition) {
       const { stream } = keysOf(partition);
-      return ask('count pending', stream, async () => Number(await client.xlen(stream)));
+      return ask('count pending', stream, () => client.xlen(stream));
     },
 
     async claim(partition, count, attempts): Promise<Claim> {

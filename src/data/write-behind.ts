@@ -67,6 +67,7 @@ export function createWriteBehind<T>(
 ): WriteBehind<T> {
   const config = toWriteBehindConfig(name, options);
   const release = occupy(backend.place, name);
+  const decode = (bytes: Buffer): T => decodeValue(bytes) as T;
   const log = openLog(backend.place, config);
   const counters = createWriteCounters();
   const { remember, forget } = createCacheSide(cache, config);
@@ -75,7 +76,7 @@ export function createWriteBehind<T>(
     log,
     events: backend.events,
     counters,
-    decode: decodeValue,
+    decode,
     remember,
     forget,
   });
@@ -97,7 +98,7 @@ export function createWriteBehind<T>(
       counters.count('recorded', 1);
       const at = new Date();
       // Not what the caller gave, which may have changed meanwhile.
-      await remember(bytes === undefined ? { key, at, deleted: true } : { key, at, value: decodeValue(bytes) });
+      await remember(bytes === undefined ? { key, at, deleted: true } : { key, at, value: decode(bytes) });
     });
     underWay.add(done);
     const end = (): void => void underWay.delete(done);
@@ -144,13 +145,13 @@ export function createWriteBehind<T>(
       const [latest, cached] = await Promise.all([waiting, cache.get<T>(key)]);
       if (latest === 'unknown') return undefined; // What is cached may be older than what waits.
       if (latest === undefined) return cached;
-      return latest.bytes === undefined ? undefined : decodeValue<T>(latest.bytes);
+      return latest.bytes === undefined ? undefined : decode(latest.bytes);
     },
     pending,
     drain: ({ timeout = '30s' } = {}) => drainFor(toMs(timeout, 'timeout')),
     stats: counters.total,
     close: () => (closing ??= close()),
-    ...createDeadLetters<T>(log, config, decodeValue),
+    ...createDeadLetters<T>(log, config, decode),
   };
 }
 

@@ -71,7 +71,7 @@ export interface WriteLog {
 }
 
 /** What is kept of a record that is given up. */
-export interface Burial {
+interface Burial {
   readonly record: LogRecord;
   readonly error: string;
   readonly attempts: number;

@@ -16,10 +16,10 @@ export function encodeValue(key: string, value: unknown): Buffer {
  *
  * @throws {TypeError} When they hold none.
  */
-export function decodeValue<T>(bytes: Buffer): T {
+export function decodeValue(bytes: Buffer): unknown {
   const value = fromJson(bytes);
   if (value === undefined) throw new TypeError('The stored value cannot be read');
-  return value as T;
+  return value;
 }
 
 /** @throws {TypeError} When it is no key. */

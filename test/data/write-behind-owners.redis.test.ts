@@ -51,6 +51,24 @@ describe.each(SHARED_BACKENDS)('write-behinds of two processes on %s', (_name, c
     }
   });
 
+  it('leave a partition to its owner for as long as its write takes, however short the lease', async () => {
+    const prefix = uniquePrefix();
+    const written: unknown[] = [];
+    const options = {
+      partitions: 1,
+      lease: '500ms',
+      flushInterval: '20ms',
+      async write(batch: readonly unknown[]) {
+        written.push(...batch);
+        await new Promise((resolve) => setTimeout(resolve, 1_300));
+      },
+    } as const;
+    const [one] = clients.map((client) => openBehind<number>(client, options, { prefix }).behind);
+    await one?.set('a', 1);
+    expect(await one?.drain()).toBe(true);
+    expect(written).toHaveLength(1);
+  });
+
   it('heed a stalled owner no more: it settles nothing, is told so, and has the smaller fence', async () => {
     const prefix = uniquePrefix();
     const contexts: WriteContext[] = [];

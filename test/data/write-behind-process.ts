@@ -1,9 +1,10 @@
 /**
- * A process that records changes of its own keys as fast as it can and writes those of all, to a list in Redis. Tells on standard output what was acknowledged. SIGTERM has it
+ * A process that records changes of its own keys, one after the other, and writes those of all, to a list in Redis. Tells on standard output what was acknowledged. SIGTERM has it
  * write what waits and end.
  *
  *   process <servers> <prefix> <process> <first number>
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Cluster, Redis } from 'ioredis';
 import { backendOf } from '../../src/cache/backend.ts';
 import { createData } from '../../src/data/data.ts';
@@ -32,16 +33,21 @@ const behind = createWriteBehind<number>(backend, createData(backend, 60_000), '
   lease: '500ms',
   maxPending: 500,
   onFull: 'wait',
+  closeTimeout: '20s',
   async write(batch, { fence }) {
-    for (const { key, value } of batch) await sink.rpush(`${prefix}:sink`, `${key} ${value} ${fence}`);
+    for (const { key, value } of batch) {
+      await sink.rpush(`${prefix}:sink`, `${key} ${value} ${fence}`);
+      await sleep(1); // Most of the time a batch is being written: that is when the process is killed.
+    }
   },
 });
 
-let isEnding = false;
+const ending = new AbortController();
 
 async function change(key: string): Promise<void> {
-  for (let n = Number(first); !isEnding; n++) {
+  for (let n = Number(first); !ending.signal.aborted; n++) {
     try {
+      await sleep(2);
       await behind.set(key, n);
       process.stdout.write(`${key} ${n}\n`);
     } catch (error) {
@@ -52,7 +58,7 @@ async function change(key: string): Promise<void> {
 
 const changes = Array.from({ length: KEYS }, (_, i) => change(`${self}${i}`));
 process.once('SIGTERM', () => {
-  isEnding = true;
+  ending.abort();
   void Promise.all(changes)
     .then(() => behind.close())
     .then(() => {
