@@ -8,9 +8,8 @@ import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { build } from 'esbuild';
 import type { Cluster, Redis } from 'ioredis';
 import { testCluster, testClusterNodes, testRedis, testRedisUrl, uniquePrefix } from '../support/connections.ts';
-import { eventually } from '../support/outages.ts';
 
-jest.setTimeout(60_000); // Starting a process takes a second, several on a busy machine.
+jest.setTimeout(120_000); // Starting a process takes a second, several on a busy machine.
 
 const folder = mkdtempSync(join(tmpdir(), 'write-behind-'));
 /** Made once, into one file: processes start many times. */
@@ -29,6 +28,8 @@ afterAll(() => {
 interface Writer {
   readonly child: ChildProcess;
   readonly acknowledged: () => readonly string[];
+  /** Resolves when it has recorded some. */
+  readonly busy: Promise<void>;
 }
 
 function startWriter(servers: string, prefix: string, name: string, first: number): Writer {
@@ -37,8 +38,14 @@ function startWriter(servers: string, prefix: string, name: string, first: numbe
   });
   children.add(child);
   let output = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
-  return { child, acknowledged: () => output.split('\n').slice(0, -1) };
+  const acknowledged = (): string[] => output.split('\n').slice(0, -1);
+  const busy = new Promise<void>((resolve) => {
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      output += text;
+      if (output.length < 10_000 && acknowledged().length > 30) resolve();
+    });
+  });
+  return { child, acknowledged, busy };
 }
 
 async function end({ child }: Writer, signal: NodeJS.Signals): Promise<void> {
@@ -46,10 +53,6 @@ async function end({ child }: Writer, signal: NodeJS.Signals): Promise<void> {
   child.kill(signal);
   await closed;
   children.delete(child);
-}
-
-function busy(writer: Writer): Promise<boolean> {
-  return eventually('a process to record', () => (writer.acknowledged().length > 50 ? true : undefined));
 }
 
 /** Two processes under load, of which one after the other is killed and started again; then both are asked to end. Returns what was acknowledged. */
@@ -62,13 +65,13 @@ async function killAround(servers: string, prefix: string, kills: number): Promi
     return writer;
   };
   const now = { a: start('a'), b: start('b') };
-  await Promise.all([busy(now.a), busy(now.b)]);
+  await Promise.all([now.a.busy, now.b.busy]);
   for (let i = 0; i < kills; i++) {
     await sleep(20 + Math.random() * 150);
     const name = names[i % 2] ?? 'a';
     await end(now[name], 'SIGKILL');
     now[name] = start(name);
-    await busy(now[name]);
+    await now[name].busy;
   }
   await Promise.all([end(now.a, 'SIGTERM'), end(now.b, 'SIGTERM')]);
   return all.flatMap((writer) => writer.acknowledged());

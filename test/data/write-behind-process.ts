@@ -47,7 +47,7 @@ const ending = new AbortController();
 async function change(key: string): Promise<void> {
   for (let n = Number(first); !ending.signal.aborted; n++) {
     try {
-      await sleep(2);
+      await sleep(6);
       await behind.set(key, n);
       process.stdout.write(`${key} ${n}\n`);
     } catch (error) {
