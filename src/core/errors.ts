@@ -161,3 +161,25 @@ export class LoadTimeoutError extends SuiteError {
     this.timeoutMs = timeoutMs;
   }
 }
+
+/** A partition of a write-behind holds as many records as it may. Nothing was recorded. */
+export class WriteBehindFullError extends SuiteError {
+  override readonly name = 'WriteBehindFullError';
+  readonly status = 503;
+  /** Express sends them with the status. */
+  readonly headers = { 'Retry-After': '1' };
+
+  constructor(name: string, maxPending: number) {
+    const message = `Write-behind "${name}": ${maxPending} records of one partition wait to be written, which is all that may. Try again later.`;
+    super('ERR_WRITE_BEHIND_FULL', message);
+  }
+}
+
+/** A write-behind was closed: it takes no records any more. Nothing was recorded. */
+export class WriteBehindClosedError extends SuiteError {
+  override readonly name = 'WriteBehindClosedError';
+
+  constructor(name: string) {
+    super('ERR_WRITE_BEHIND_CLOSED', `Write-behind "${name}" is closed.`);
+  }
+}

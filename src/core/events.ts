@@ -34,6 +34,13 @@ export interface SessionEvent {
   readonly userId?: string;
 }
 
+/** What a write-behind did with a batch. */
+interface WriteEvent {
+  /** Name of the write-behind. */
+  readonly name: string;
+  readonly partition: number;
+}
+
 /** Something that failed, in words: `read entry`, `decide limit`. */
 interface Failure {
   readonly operation: string;
@@ -71,6 +78,12 @@ export interface SuiteEvents {
   'limit:error': [Failure];
   'redis:degraded': [RedisIncident];
   'redis:recovered': [RedisIncident];
+  /** A write-behind has written so many records. */
+  'write:flushed': [WriteEvent & { readonly records: number; readonly durationMs: number }];
+  /** Its `write` has failed, for the n-th time: it is tried again. */
+  'write:failed': [WriteEvent & { readonly records: number; readonly attempt: number; readonly error: Error }];
+  /** It has given a record up, which is among the dead letters now. */
+  'write:dead': [WriteEvent & { readonly key: string; readonly error: Error }];
 }
 
 /** The emitter behind `suite.events`. */

@@ -40,6 +40,8 @@ export interface Keys {
   readonly sessionRegisterNews: string;
   /** Channel on which ended sessions are told: `P:snews`. */
   readonly sessionNews: string;
+  /** One partition of a write-behind: `P:wb:{name:partition}:<part>`, all of it in one slot. */
+  writePartition(name: string, partition: number, part: string): string;
 }
 
 /**
@@ -72,6 +74,7 @@ export function createKeys(prefix: string, keyPrefix = ''): Keys {
     sessionRegister: `${prefix}:sr`,
     sessionRegisterNews: `${keyPrefix}${prefix}:sr:news`,
     sessionNews: `${keyPrefix}${prefix}:snews`,
+    writePartition: (name, partition, part) => `${prefix}:wb:{${escapeKey(name)}:${partition}}:${part}`,
   };
 }
 

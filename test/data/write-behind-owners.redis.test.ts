@@ -1,0 +1,137 @@
+import { describe, expect, it } from '@jest/globals';
+import type { Cluster, Redis } from 'ioredis';
+import type { WriteContext } from '../../src/data/write-behind.ts';
+import { uniquePrefix } from '../support/connections.ts';
+import { eventually } from '../support/outages.ts';
+import { SHARED_BACKENDS } from './backends.ts';
+import { createSink, openBehind } from './write-behinds.ts';
+
+describe.each(SHARED_BACKENDS)('write-behinds of two processes on %s', (_name, connect) => {
+  const clients = [connect(), connect()] as const;
+  const admin = connect() as Redis | Cluster;
+
+  it('write what the other has recorded', async () => {
+    const prefix = uniquePrefix();
+    const sink = createSink<number>();
+    const one = openBehind<number>(clients[0], { write: () => undefined, consumer: 'off' }, { prefix });
+    const other = openBehind<number>(clients[1], { write: sink.write, flushInterval: '20ms' }, { prefix });
+    await one.behind.set('a', 1);
+    expect(await one.behind.drain({ timeout: '20s' })).toBe(true);
+    expect(sink.all()).toEqual([['a', 1]]);
+    expect(await other.behind.get('a')).toBe(1);
+  });
+
+  it('never write a partition at the same time, and each key in order', async () => {
+    const prefix = uniquePrefix();
+    const written: string[] = [];
+    const now = new Set<number>();
+    const clashes: number[] = [];
+    const options = {
+      partitions: 2,
+      batchSize: 5,
+      flushInterval: '10ms',
+      collapse: 'none',
+      async write(batch: readonly { key: string; value?: unknown }[], { partition }: WriteContext) {
+        if (now.has(partition)) clashes.push(partition);
+        now.add(partition);
+        await new Promise((resolve) => setTimeout(resolve, 2));
+        written.push(...batch.map(({ key, value }) => `${key} ${String(value)}`));
+        now.delete(partition);
+      },
+    } as const;
+    const [one, other] = clients.map((client) => openBehind<number>(client, options, { prefix }).behind);
+    if (one === undefined || other === undefined) throw new Error('unreachable');
+    const keys = ['a', 'b', 'c', 'd'];
+    for (let n = 0; n < 40; n++) await Promise.all(keys.map((key) => (n % 2 === 0 ? one : other).set(key, n)));
+    await Promise.all([one.drain(), other.drain()]);
+    expect(clashes).toEqual([]);
+    for (const key of keys) {
+      const expected = Array.from({ length: 40 }, (_, n) => `${key} ${n}`);
+      expect(written.filter((line) => line.startsWith(`${key} `))).toEqual(expected);
+    }
+  });
+
+  it('leave a partition to its owner for as long as its write takes, however short the lease', async () => {
+    const prefix = uniquePrefix();
+    const written: unknown[] = [];
+    const options = {
+      partitions: 1,
+      lease: '500ms',
+      flushInterval: '20ms',
+      async write(batch: readonly unknown[]) {
+        written.push(...batch);
+        await new Promise((resolve) => setTimeout(resolve, 1_300));
+      },
+    } as const;
+    const [one] = clients.map((client) => openBehind<number>(client, options, { prefix }).behind);
+    await one?.set('a', 1);
+    expect(await one?.drain()).toBe(true);
+    expect(written).toHaveLength(1);
+  });
+
+  it('heed a stalled owner no more: it settles nothing, is told so, and has the smaller fence', async () => {
+    const prefix = uniquePrefix();
+    const contexts: WriteContext[] = [];
+    let go: () => void = () => undefined;
+    const stalled = openBehind<number>(
+      clients[0],
+      {
+        partitions: 1,
+        lease: '600ms',
+        async write(_batch, context) {
+          contexts.push(context);
+          await new Promise<void>((resolve) => (go = resolve));
+        },
+      },
+      { prefix },
+    );
+    const sink = createSink<number>();
+    const next = openBehind<number>(
+      clients[1],
+      {
+        partitions: 1,
+        write(batch, context) {
+          contexts.push(context);
+          return sink.write(batch, context);
+        },
+      },
+      { prefix },
+    );
+    await stalled.behind.set('a', 1);
+    const drained = stalled.behind.drain();
+    await eventually('the first owner to write', () => contexts[0]);
+    await admin.del(`${prefix}:wb:{test:0}:l`); // As if it had not been able to renew.
+    await next.behind.drain();
+    await next.behind.set('a', 2);
+
+    expect(contexts[1]?.fence).toBeGreaterThan(contexts[0]?.fence ?? Infinity);
+    await eventually('the first owner to be told', () => contexts[0]?.signal.aborted || undefined);
+    go();
+    await eventually('the first owner to be refused', () => stalled.behind.stats().lost || undefined);
+    expect([await next.behind.get('a'), await next.behind.pending()]).toEqual([2, 1]);
+    await next.behind.drain();
+    await drained;
+    expect(sink.all()).toEqual([
+      ['a', 1],
+      ['a', 2],
+    ]);
+  });
+
+  it('give a record up that ends every process which writes it', async () => {
+    const prefix = uniquePrefix();
+    const sink = createSink<number>();
+    const { behind } = openBehind<number>(clients[0], { write: sink.write, partitions: 1, attempts: 1 }, { prefix });
+    await behind.set('a', 1);
+    const [stream, group] = [`${prefix}:wb:{test:0}:s`, 'writers'];
+    await admin.xgroup('CREATE', stream, group, '0');
+    await admin.xreadgroup('GROUP', group, 'owner', 'STREAMS', stream, '>');
+    for (let i = 0; i < 10; i++) await admin.xreadgroup('GROUP', group, 'owner', 'STREAMS', stream, '0');
+    await behind.set('b', 2);
+    await behind.drain();
+    expect(sink.all()).toEqual([['b', 2]]);
+    for await (const { key, error } of behind.deadLetters()) {
+      expect([key, error]).toEqual(['a', 'Its process has ended whenever this record was written']);
+    }
+    expect(behind.stats().dead).toBe(1);
+  });
+});
