@@ -6,10 +6,11 @@ const mayImport = {
   register: ['core', 'redis'],
   cache: ['core', 'redis', 'register'],
   'http-cache': ['core', 'http', 'register', 'cache'],
-  data: ['core', 'register', 'cache'],
+  data: ['core', 'redis', 'register', 'lock', 'cache'],
   invalidation: ['core', 'http', 'register', 'cache'],
   session: ['core', 'http', 'redis', 'register'],
   'rate-limit': ['core', 'redis'],
+  lock: ['core', 'redis'],
 };
 
 module.exports = {

@@ -148,3 +148,13 @@ export class LimitKeyError extends SuiteError {
     super('ERR_LIMIT_KEY', message);
   }
 }
+
+/** A statement changes something, or its result depends on more than its tables, so that it is not cached. Nothing was run. */
+export class QueryRefusedError extends SuiteError {
+  override readonly name = 'QueryRefusedError';
+
+  constructor(reason: string) {
+    const remedy = 'Run it without the cache, or with force: true, if an old result will do.';
+    super('ERR_QUERY_REFUSED', `This statement is not cached: ${reason}. ${remedy}`);
+  }
+}
