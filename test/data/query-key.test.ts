@@ -56,6 +56,7 @@ describe('the key of a query', () => {
       { tenant: 'a' },
       { tenant: 'A' },
       { tables: ['orders', 'items'] },
+      { tables: ['items+orders'] },
       { tables: [] },
       { as: 'count' },
       { sql: undefined, operation: orders.sql },

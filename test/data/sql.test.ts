@@ -68,6 +68,7 @@ describe('two spellings', () => {
     [['postgres', 'any'], "SELECT $a$ ' -- x\n$a$", "SELECT $a$ ' -- y\n$a$"],
     [['sqlite', 'mssql', 'any'], 'SELECT [-- x\n] FROM t', 'SELECT [-- y\n] FROM t'],
     [NAMES, 'SELECT a FROM t WHERE b < @ c', 'SELECT a FROM t WHERE b <@ c'],
+    [NAMES, 'SELECT a FROM t WHERE b < @c', 'SELECT a FROM t WHERE b<@c'],
     [NAMES, 'SELECT a FROM t WHERE b = 1 . 5', 'SELECT a FROM t WHERE b = 1.5'],
     [NAMES, 'SELECT a FROM t WHERE b = 1 e5', 'SELECT a FROM t WHERE b = 1e5'],
     [NAMES, 'SELECT /*+ SET_VAR(sql_mode=ANSI) */ a', 'SELECT a'],
