@@ -13,7 +13,8 @@ type Span = Pick<Token, 'kind' | 'text'>;
 // Beyond ASCII all characters are part of words, as servers have it that read bytes: a no-break space too.
 const WORD = /\$\d+|[\w\u0080-\uffff][\w$\u0080-\uffff]*/y;
 const SPACE = /[ \t\n\r\f\v]+/y;
-const COMPARISON = /(?<![-+*/<>=~!@#%^&|`?:])(?:<=|>=|<>|!=|[<>=])(?![-+*/<>=~!@#%^&|`?:])/y;
+const OPERATOR = /^[-+*/<>=~!@#%^&|`?:]$/;
+const COMPARISON = /^(?:<=|>=|<>|!=|[<>=])$/;
 const DOLLAR_TAG = /\$(?:[A-Za-z_\u0080-\uffff][\w\u0080-\uffff]*)?\$/y;
 
 /** The tokens of a statement; `undefined` when a string, name or comment in it has no end. */
@@ -22,13 +23,39 @@ export function readTokens(sql: string, reading: Reading): Token[] | undefined {
   for (let at = 0; ;) {
     const start = endOfGap(sql, at, reading);
     if (start === undefined) return undefined;
-    if (start === sql.length) return tokens;
+    if (start === sql.length) return withComparisons(tokens);
     const gap = sql.slice(at, start);
     const span = spanAt(sql, start, reading, continues(tokens, gap));
     if (span === undefined) return undefined;
     tokens.push({ ...span, gap });
     at = start + span.text.length;
   }
+}
+
+/** Operators that are comparisons in one piece. Where they end is seen here only: a comment may stand beside them. */
+function withComparisons(tokens: readonly Token[]): Token[] {
+  const found: Token[] = [];
+  for (let i = 0; i < tokens.length;) {
+    const end = endOfOperator(tokens, i);
+    const run = tokens.slice(i, end);
+    const text = run.length <= 2 ? run.map((token) => token.text).join('') : '';
+    const [first] = run;
+    if (first?.kind === 'mark' && COMPARISON.test(text)) found.push({ kind: 'comparison', text, gap: first.gap });
+    else for (const token of run) found.push(token);
+    i = end;
+  }
+  return found;
+}
+
+function endOfOperator(tokens: readonly Token[], start: number): number {
+  let end = start + 1;
+  if (!isOperator(tokens[start])) return end;
+  while (isOperator(tokens[end]) && tokens[end]?.gap === '') end++;
+  return end;
+}
+
+function isOperator(token: Token | undefined): boolean {
+  return token?.kind === 'mark' && OPERATOR.test(token.text);
 }
 
 /** Whether a string here would have the escapes of `E'…'`: after the letter, and where it goes on behind white space. */
@@ -52,7 +79,7 @@ function spanAt(sql: string, at: number, reading: Reading, isPrefixed: boolean):
   if (first === '/' && isHint(sql, at)) return span('hint', through(sql, at, sql.indexOf('*/', at + 3), 2));
   const word = matchAt(WORD, sql, at);
   if (word !== undefined) return { kind: 'word', text: word };
-  return span('comparison', matchAt(COMPARISON, sql, at)) ?? { kind: 'mark', text: first };
+  return { kind: 'mark', text: first };
 }
 
 function span(kind: Token['kind'], text: string | undefined): Span | undefined {

@@ -45,6 +45,7 @@ describe('two spellings', () => {
   it.each<[DialectName[], string, string]>([
     [NAMES, 'SELECT id, name FROM orders WHERE id=1', ' SELECT id,name\n  FROM orders -- those\n WHERE id = 1 ; '],
     [NAMES, 'SELECT a FROM t WHERE b IN (1, 2)', 'SELECT a FROM t WHERE b IN ( 1,2 )'],
+    [NAMES, 'SELECT a FROM t WHERE b<=c', 'SELECT a FROM t WHERE b/**/<=/**/c'],
     [NAMES, 'SELECT a FROM t', "SELECT a FROM t /* traceparent='00-1' */"],
     [['postgres'], 'SELECT Id FROM Orders WHERE x = $1', 'select id from orders where X = $1'],
     [['postgres'], 'SELECT count(*) FROM t', 'SELECT count (*) FROM t'],
