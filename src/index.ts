@@ -6,6 +6,7 @@ export {
   CircuitOpenError,
   ConfigError,
   LimitKeyError,
+  QueryRefusedError,
   RateLimitExceededError,
   RedisError,
   SessionConflictError,
@@ -20,6 +21,27 @@ export {
 export type { CacheEvent, LimitEvent, RedisIncident, SessionEvent, SuiteEvents } from './core/events.ts';
 export type { Logger } from './core/logger.ts';
 export { createDataCache, type DataCache, type DataCacheOptions, type DataEntryOptions } from './data/data.ts';
+export { type CachedPg, cachedPg, type PgCaching, type PgClient, type PgRows } from './data/cached-pg.ts';
+export type { Query, QueryParams } from './data/query-key.ts';
+export {
+  type ChangeOptions,
+  createQueries,
+  type Execute,
+  type Queries,
+  type QueriesOptions,
+  type RunOptions,
+} from './data/queries.ts';
+export type { ChangeScope, QueryTransaction } from './data/query-transaction.ts';
+export type { DialectName } from './data/sql-dialects.ts';
+export { staleTimeOf } from './data/stale-time.ts';
+export {
+  type CachedQueryOptions,
+  createQueryOptions,
+  keyPrefixOf,
+  type QueryKey,
+  type QueryKeyScope,
+  type QueryOptionsInput,
+} from './data/tanstack.ts';
 export {
   appPolicy,
   cacheControl,

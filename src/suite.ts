@@ -5,6 +5,7 @@ import type { Ttl } from './core/duration.ts';
 import type { EventBus } from './core/events.ts';
 import { checkOptions } from './core/options.ts';
 import { createData, type DataCache, toDefaultTtlMs } from './data/data.ts';
+import { createQueries, type Queries, type QueriesOptions } from './data/queries.ts';
 import { type CacheOptions, createHttpCache } from './http-cache/http-cache.ts';
 import { createLimits, type LimitCounters, type Limits } from './rate-limit/rate-limit.ts';
 import { createInvalidator, type Invalidator } from './invalidation/invalidation.ts';
@@ -23,6 +24,8 @@ import {
 export interface SuiteOptions extends BackendOptions {
   /** Lifetime of values that `data` stores without one. Default: the variable CACHE_DEFAULT_TTL, else 5 minutes. */
   readonly defaultTtl?: Ttl | undefined;
+  /** Options of `queries`. */
+  readonly queries?: QueriesOptions | undefined;
   /** Options of `session()`, here for all parts that need them; `session()` may then be called without. */
   readonly session?: SessionOptions | undefined;
 }
@@ -33,6 +36,8 @@ export interface Suite extends Invalidator, Limits {
   cache(options?: CacheOptions): RequestHandler;
   /** The data cache. */
   readonly data: DataCache;
+  /** Results of database queries, kept until a table they were read from changes. */
+  readonly queries: Queries;
   /** Gives requests a session: express-session with safe defaults. */
   session(options?: SessionOptions): RequestHandler;
   /** A store for an express-session of your own. */
@@ -63,22 +68,25 @@ export interface SuiteStatistics {
  * @throws {ConfigError} When an option is wrong, or production has no connection.
  */
 export function createSuite(options: SuiteOptions = {}): Suite {
-  checkOptions('createSuite', options, [...BACKEND_OPTIONS, 'defaultTtl', 'session']);
-  const { defaultTtl, session, ...where } = options;
+  checkOptions('createSuite', options, [...BACKEND_OPTIONS, 'defaultTtl', 'queries', 'session']);
+  const { defaultTtl, queries, session, ...where } = options;
   const defaultTtlMs = toDefaultTtlMs(defaultTtl);
   const backend = backendOf(where);
   const { place } = backend;
   if (session !== undefined) configureSessions(place, session);
   const { redis, prefix, deadline, logger } = options;
   const limits = createLimits({ redis, prefix, backend: backend.kind, deadline, logger });
+  const data = createData(backend, defaultTtlMs);
+  const invalidator = createInvalidator(backend);
   let isClosed = false;
   return {
     cache: (cacheOptions = {}) => createHttpCache(backend, cacheOptions),
-    ...createInvalidator(backend),
+    ...invalidator,
     rateLimit: limits.rateLimit,
     rateLimiter: limits.rateLimiter,
     rateLimitStore: limits.rateLimitStore,
-    data: createData(backend, defaultTtlMs),
+    data,
+    queries: createQueries(data, invalidator, queries),
     session: (sessionOptions = {}) => sessionOn(place, sessionOptions),
     sessionStore: (storeOptions = {}) => sessionStoreOn(place, storeOptions),
     sessions: sessionManagerOn(place),
