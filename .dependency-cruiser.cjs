@@ -11,6 +11,7 @@ const mayImport = {
   invalidation: ['core', 'http', 'register', 'cache'],
   session: ['core', 'http', 'redis', 'register'],
   'rate-limit': ['core', 'redis'],
+  lock: ['core', 'redis'],
 };
 
 module.exports = {

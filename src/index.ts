@@ -8,6 +8,7 @@ export {
   ConfigError,
   LimitKeyError,
   LoadTimeoutError,
+  QueryRefusedError,
   RateLimitExceededError,
   RedisError,
   SessionConflictError,
@@ -40,6 +41,27 @@ export {
   type StaleValue,
   type StandardSchema,
 } from './data/data.ts';
+export { type CachedPg, cachedPg, type PgCaching, type PgClient, type PgRows } from './data/cached-pg.ts';
+export type { Query, QueryParams } from './data/query-key.ts';
+export {
+  type ChangeOptions,
+  createQueries,
+  type Execute,
+  type Queries,
+  type QueriesOptions,
+  type RunOptions,
+} from './data/queries.ts';
+export type { ChangeScope, QueryTransaction } from './data/query-transaction.ts';
+export type { DialectName } from './data/sql-dialects.ts';
+export { staleTimeOf } from './data/stale-time.ts';
+export {
+  type CachedQueryOptions,
+  createQueryOptions,
+  keyPrefixOf,
+  type QueryKey,
+  type QueryKeyScope,
+  type QueryOptionsInput,
+} from './data/tanstack.ts';
 export {
   appPolicy,
   cacheControl,

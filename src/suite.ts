@@ -6,6 +6,7 @@ import type { Ttl } from './core/duration.ts';
 import type { EventBus } from './core/events.ts';
 import { checkOptions } from './core/options.ts';
 import { checkDataOptions, createData, type DataCache, type DataOptions, toDefaultTtlMs } from './data/data.ts';
+import { createQueries, type Queries, type QueriesOptions } from './data/queries.ts';
 import { type CacheOptions, createHttpCache } from './http-cache/http-cache.ts';
 import { createLimits, type LimitCounters, type Limits } from './rate-limit/rate-limit.ts';
 import { createInvalidator, type Invalidator } from './invalidation/invalidation.ts';
@@ -26,6 +27,8 @@ export interface SuiteOptions extends BackendOptions {
   readonly defaultTtl?: Ttl | undefined;
   /** What `data` does: what calls do not say, and how values are written down. */
   readonly data?: DataOptions | undefined;
+  /** Options of `queries`. */
+  readonly queries?: QueriesOptions | undefined;
   /** Options of `session()`, here for all parts that need them; `session()` may then be called without. */
   readonly session?: SessionOptions | undefined;
 }
@@ -36,6 +39,8 @@ export interface Suite extends Invalidator, Limits {
   cache(options?: CacheOptions): RequestHandler;
   /** The data cache. */
   readonly data: DataCache;
+  /** Results of database queries, kept until a table they were read from changes. */
+  readonly queries: Queries;
   /** Gives requests a session: express-session with safe defaults. */
   session(options?: SessionOptions): RequestHandler;
   /** A store for an express-session of your own. */
@@ -68,23 +73,26 @@ export interface SuiteStatistics {
  * @throws {ConfigError} When an option is wrong, or production has no connection.
  */
 export function createSuite(options: SuiteOptions = {}): Suite {
-  checkOptions('createSuite', options, [...BACKEND_OPTIONS, 'defaultTtl', 'data', 'session']);
-  const { defaultTtl, session, data = {}, ...where } = options;
-  checkDataOptions(data);
+  checkOptions('createSuite', options, [...BACKEND_OPTIONS, 'defaultTtl', 'data', 'queries', 'session']);
+  const { defaultTtl, session, data: dataOptions = {}, queries, ...where } = options;
+  checkDataOptions(dataOptions);
   const defaultTtlMs = toDefaultTtlMs(defaultTtl);
   const backend = backendOf(where);
   const { place } = backend;
   if (session !== undefined) configureSessions(place, session);
   const { redis, prefix, deadline, logger } = options;
   const limits = createLimits({ redis, prefix, backend: backend.kind, deadline, logger });
+  const data = createData(backend, defaultTtlMs, dataOptions);
+  const invalidator = createInvalidator(backend);
   let isClosed = false;
   return {
     cache: (cacheOptions = {}) => createHttpCache(backend, cacheOptions),
-    ...createInvalidator(backend),
+    ...invalidator,
     rateLimit: limits.rateLimit,
     rateLimiter: limits.rateLimiter,
     rateLimitStore: limits.rateLimitStore,
-    data: createData(backend, defaultTtlMs, data),
+    data,
+    queries: createQueries(data, invalidator, queries),
     session: (sessionOptions = {}) => sessionOn(place, sessionOptions),
     sessionStore: (storeOptions = {}) => sessionStoreOn(place, storeOptions),
     sessions: sessionManagerOn(place),

@@ -183,3 +183,13 @@ export class WriteBehindClosedError extends SuiteError {
     super('ERR_WRITE_BEHIND_CLOSED', `Write-behind "${name}" is closed.`);
   }
 }
+
+/** A statement changes something, or its result depends on more than its tables, so that it is not cached. Nothing was run. */
+export class QueryRefusedError extends SuiteError {
+  override readonly name = 'QueryRefusedError';
+
+  constructor(reason: string) {
+    const remedy = 'Run it without the cache, or with force: true, if an old result will do.';
+    super('ERR_QUERY_REFUSED', `This statement is not cached: ${reason}. ${remedy}`);
+  }
+}

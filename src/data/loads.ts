@@ -1,0 +1,6 @@
+import type { LoadOptions } from './data-cache.ts';
+
+/** What of a data cache is used by what loads through it. */
+export interface Loads {
+  getOrSet<T>(key: string, load: () => T | Promise<T>, options?: LoadOptions<T>): Promise<T>;
+}
