@@ -6,8 +6,11 @@ const mayImport = {
   register: ['core', 'redis'],
   cache: ['core', 'redis', 'register'],
   'http-cache': ['core', 'http', 'register', 'cache'],
-  data: ['core', 'register', 'cache'],
-  invalidation: ['core', 'http', 'register', 'cache'],
+  data: ['core', 'redis', 'register', 'lock', 'cache'],
+  invalidation: ['core', 'http', 'redis', 'register', 'lock', 'cache'],
+  lock: ['core', 'redis'],
+  warm: ['core', 'http', 'redis', 'register', 'lock', 'cache', 'data'],
+  cli: ['core', 'warm'],
   session: ['core', 'http', 'redis', 'register'],
   'rate-limit': ['core', 'redis'],
 };

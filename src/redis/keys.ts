@@ -36,6 +36,14 @@ export interface Keys {
   readonly sessionRegisterNews: string;
   /** Channel on which ended sessions are told: `P:snews`. */
   readonly sessionNews: string;
+  /** Who holds a lock: `P:lk:{name}`. */
+  lock(name: string): string;
+  /** The latest fence of a lock: `P:lf:{name}`. */
+  fence(name: string): string;
+  /** What the keys of all entries begin with: `P:e:`. */
+  readonly entries: string;
+  /** How far a warming that did not end has come: `P:wm:{name}`. */
+  warming(name: string): string;
 }
 
 /**
@@ -63,6 +71,10 @@ export function createKeys(prefix: string, keyPrefix = ''): Keys {
     sessionRegister: `${prefix}:sr`,
     sessionRegisterNews: `${keyPrefix}${prefix}:sr:news`,
     sessionNews: `${keyPrefix}${prefix}:snews`,
+    lock: (name) => `${prefix}:lk:{${escapeKey(name)}}`,
+    fence: (name) => `${prefix}:lf:{${escapeKey(name)}}`,
+    entries: `${prefix}:e:`,
+    warming: (name) => `${prefix}:wm:{${escapeKey(name)}}`,
   };
 }
 
