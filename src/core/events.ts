@@ -69,6 +69,10 @@ export interface SuiteEvents {
   'limit:banned': [LimitEvent];
   /** Redis failed underneath: `onRedisError` has decided. Or a function of yours failed after its request was answered. */
   'limit:error': [Failure];
+  /** An event was triggered for which there is no rule. */
+  'rules:unmatched': [{ readonly name: string }];
+  /** Entries that had been invalidated were taken out of Redis' memory. */
+  'cache:reclaimed': [{ readonly scanned: number; readonly removed: number }];
   'redis:degraded': [RedisIncident];
   'redis:recovered': [RedisIncident];
 }
