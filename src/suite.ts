@@ -7,7 +7,7 @@ import { checkOptions } from './core/options.ts';
 import { createData, type DataCache, toDefaultTtlMs } from './data/data.ts';
 import { type CacheOptions, createHttpCache } from './http-cache/http-cache.ts';
 import { createLimits, type LimitCounters, type Limits } from './rate-limit/rate-limit.ts';
-import { createInvalidator, type Invalidator } from './invalidation/invalidation.ts';
+import { createInvalidator, createRules, type Invalidator, type Rules } from './invalidation/invalidation.ts';
 import {
   configureSessions,
   type RedisSessionStore,
@@ -18,6 +18,8 @@ import {
   type SessionStoreOptions,
   sessionStoreOn,
 } from './session/session.ts';
+import type { WarmedCache } from './warm/plan.ts';
+import { createWarmer, type Warmer } from './warm/warm.ts';
 
 /** Options of {@link createSuite}. */
 export interface SuiteOptions extends BackendOptions {
@@ -28,9 +30,11 @@ export interface SuiteOptions extends BackendOptions {
 }
 
 /** Everything on one connection. */
-export interface Suite extends Invalidator, Limits {
+export interface Suite extends Invalidator, Limits, Pick<Warmer, 'warm'> {
   /** Caches the responses of a route or router. */
   cache(options?: CacheOptions): RequestHandler;
+  /** From "this has happened" to "these entries are gone". */
+  readonly rules: Rules;
   /** The data cache. */
   readonly data: DataCache;
   /** Gives requests a session: express-session with safe defaults. */
@@ -71,14 +75,19 @@ export function createSuite(options: SuiteOptions = {}): Suite {
   if (session !== undefined) configureSessions(place, session);
   const { redis, prefix, deadline, logger } = options;
   const limits = createLimits({ redis, prefix, backend: backend.kind, deadline, logger });
+  const data = createData(backend, defaultTtlMs);
+  const rules = createRules(backend);
+  const warmer = createWarmer(backend, data as unknown as WarmedCache);
   let isClosed = false;
   return {
     cache: (cacheOptions = {}) => createHttpCache(backend, cacheOptions),
     ...createInvalidator(backend),
+    rules,
     rateLimit: limits.rateLimit,
     rateLimiter: limits.rateLimiter,
     rateLimitStore: limits.rateLimitStore,
-    data: createData(backend, defaultTtlMs),
+    data,
+    warm: warmer.warm,
     session: (sessionOptions = {}) => sessionOn(place, sessionOptions),
     sessionStore: (storeOptions = {}) => sessionStoreOn(place, storeOptions),
     sessions: sessionManagerOn(place),
@@ -91,6 +100,8 @@ export function createSuite(options: SuiteOptions = {}): Suite {
     async close() {
       if (isClosed) return;
       isClosed = true;
+      warmer.stop();
+      await rules.flush();
       limits.close();
       backend.close();
     },
