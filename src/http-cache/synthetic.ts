@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events';
 import { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Application, Request } from 'express';
-import { type ConnectionFacts, type Entrance, sendSilently, silentSocket } from '../http/silent-request.ts';
+import { type Entrance, sendSilently, silentSocket } from '../http/silent-request.ts';
 
 /** Fields that are about the first request's connection, its own conditions or what it wanted of caches. */
 const NOT_REPEATED = new Set([
@@ -34,7 +34,7 @@ interface Repetition {
  */
 export function repetitionOf(original: Request): Repetition {
   const enter = entranceOf(original);
-  const socket = silentSocket(original.socket as ConnectionFacts);
+  const socket = silentSocket(original.socket);
   const request = requestLike(original, socket);
   return {
     request,

@@ -46,7 +46,7 @@ function send({ enter, socket, request, maxMs }: SilentRequest): Promise<ServerR
 }
 
 /** What a connection says of itself. */
-export type ConnectionFacts = Pick<
+type ConnectionFacts = Pick<
   Socket,
   'remoteAddress' | 'remotePort' | 'remoteFamily' | 'localAddress' | 'localPort'
 > & { readonly encrypted?: boolean };
