@@ -46,10 +46,9 @@ function send({ enter, socket, request, maxMs }: SilentRequest): Promise<ServerR
 }
 
 /** What a connection says of itself. */
-type ConnectionFacts = Pick<
-  Socket,
-  'remoteAddress' | 'remotePort' | 'remoteFamily' | 'localAddress' | 'localPort'
-> & { readonly encrypted?: boolean };
+type ConnectionFacts = Pick<Socket, 'remoteAddress' | 'remotePort' | 'remoteFamily' | 'localAddress' | 'localPort'> & {
+  readonly encrypted?: boolean;
+};
 
 /** A connection to nobody: it takes everything and brings nothing, and says of itself what it is told. */
 export function silentSocket(original: Partial<ConnectionFacts>): Socket {
