@@ -77,11 +77,25 @@ export {
   type TagField,
 } from './http-cache/http-cache.ts';
 export {
+  type Affected,
   createInvalidation,
+  defineGroups,
+  defineRules,
+  type DryRun,
+  type EntityEvent,
+  type EntityRuleOptions,
+  entityRules,
   type Invalidation,
   type InvalidationFields,
   type InvalidateAfter,
   type Invalidator,
+  type ReclaimOptions,
+  type ReclaimProgress,
+  type Rule,
+  type RuleOptions,
+  type RuleResult,
+  type Rules,
+  type RuleSet,
 } from './invalidation/invalidation.ts';
 export {
   type BanOptions,
@@ -131,3 +145,18 @@ export {
   type SessionStoreOptions,
 } from './session/session.ts';
 export { createSuite, type Suite, type SuiteOptions, type SuiteStatistics } from './suite.ts';
+export {
+  createHotKeys,
+  definePlan,
+  type HotKeyOptions,
+  type HotKeys,
+  type UrlItem,
+  type ValueItem,
+  type ValuesItem,
+  type WarmFailure,
+  type WarmItem,
+  type WarmItems,
+  type WarmOptions,
+  type WarmPlan,
+  type WarmProgress,
+} from './warm/warm.ts';

@@ -9,7 +9,7 @@ import { checkDataOptions, createData, type DataCache, type DataOptions, toDefau
 import { createQueries, type Queries, type QueriesOptions } from './data/queries.ts';
 import { type CacheOptions, createHttpCache } from './http-cache/http-cache.ts';
 import { createLimits, type LimitCounters, type Limits } from './rate-limit/rate-limit.ts';
-import { createInvalidator, type Invalidator } from './invalidation/invalidation.ts';
+import { createInvalidator, createRules, type Invalidator, type Rules } from './invalidation/invalidation.ts';
 import {
   configureSessions,
   type RedisSessionStore,
@@ -20,6 +20,7 @@ import {
   type SessionStoreOptions,
   sessionStoreOn,
 } from './session/session.ts';
+import { createWarmer, type Warmer } from './warm/warm.ts';
 
 /** Options of {@link createSuite}. */
 export interface SuiteOptions extends BackendOptions {
@@ -34,9 +35,11 @@ export interface SuiteOptions extends BackendOptions {
 }
 
 /** Everything on one connection. */
-export interface Suite extends Invalidator, Limits {
+export interface Suite extends Invalidator, Limits, Pick<Warmer, 'warm'> {
   /** Caches the responses of a route or router. */
   cache(options?: CacheOptions): RequestHandler;
+  /** From "this has happened" to "these entries are gone". */
+  readonly rules: Rules;
   /** The data cache. */
   readonly data: DataCache;
   /** Results of database queries, kept until a table they were read from changes. */
@@ -83,16 +86,20 @@ export function createSuite(options: SuiteOptions = {}): Suite {
   const { redis, prefix, deadline, logger } = options;
   const limits = createLimits({ redis, prefix, backend: backend.kind, deadline, logger });
   const data = createData(backend, defaultTtlMs, dataOptions);
+  const rules = createRules(backend);
+  const warmer = createWarmer(backend, data);
   const invalidator = createInvalidator(backend);
   let isClosed = false;
   return {
     cache: (cacheOptions = {}) => createHttpCache(backend, cacheOptions),
     ...invalidator,
+    rules,
     rateLimit: limits.rateLimit,
     rateLimiter: limits.rateLimiter,
     rateLimitStore: limits.rateLimitStore,
     data,
     queries: createQueries(data, invalidator, queries),
+    warm: warmer.warm,
     session: (sessionOptions = {}) => sessionOn(place, sessionOptions),
     sessionStore: (storeOptions = {}) => sessionStoreOn(place, storeOptions),
     sessions: sessionManagerOn(place),
@@ -106,6 +113,8 @@ export function createSuite(options: SuiteOptions = {}): Suite {
     async close() {
       if (isClosed) return;
       isClosed = true;
+      warmer.stop();
+      await rules.flush();
       limits.close();
       backend.close();
     },

@@ -54,6 +54,8 @@ export interface SuiteEvents {
   'cache:stale': [CacheEvent];
   'cache:bypass': [CacheEvent];
   'cache:store': [CacheEvent];
+  /** All values of a data cache or namespace were dropped: those whose keys begin so. */
+  'cache:cleared': [{ readonly prefix: string }];
   /** Redis failed underneath; the request was answered without it. */
   'cache:error': [Failure];
   'session:created': [SessionEvent];
@@ -76,6 +78,10 @@ export interface SuiteEvents {
   'limit:banned': [LimitEvent];
   /** Redis failed underneath: `onRedisError` has decided. Or a function of yours failed after its request was answered. */
   'limit:error': [Failure];
+  /** An event was triggered for which there is no rule. */
+  'rules:unmatched': [{ readonly name: string }];
+  /** Entries that had been invalidated were taken out of Redis' memory. */
+  'cache:reclaimed': [{ readonly scanned: number; readonly removed: number }];
   'redis:degraded': [RedisIncident];
   'redis:recovered': [RedisIncident];
   /** A write-behind has written so many records. */

@@ -162,6 +162,7 @@ export function createOperations(state: DataState, space: KeySpace, settingsOf: 
     touch: async (key) => renew(space.full(key), ({ freshMs }) => freshMs),
     async clear() {
       await register.invalidate([{ mode: 'hard', kind: 'prefix', value: entryKey('d', space.prefix) }]);
+      state.events.tell('cache:cleared', { prefix: space.prefix });
     },
     async *keys(pattern = '*') {
       const start = space.full(literalStart(pattern));

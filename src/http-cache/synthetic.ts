@@ -1,9 +1,8 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
 import { EventEmitter } from 'node:events';
-import { IncomingMessage, ServerResponse } from 'node:http';
+import { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
-import { Duplex } from 'node:stream';
 import type { Application, Request } from 'express';
+import { type Entrance, sendSilently, silentSocket } from '../http/silent-request.ts';
 
 /** Fields that are about the first request's connection, its own conditions or what it wanted of caches. */
 const NOT_REPEATED = new Set([
@@ -22,9 +21,6 @@ const NOT_REPEATED = new Set([
   'expect',
 ]);
 
-/** What AsyncLocalStorage carries belongs to the request that is there: another begins outside of it. */
-const outside = AsyncLocalStorage.snapshot();
-
 /** A request like another, without a client. */
 interface Repetition {
   readonly request: IncomingMessage;
@@ -40,39 +36,12 @@ export function repetitionOf(original: Request): Repetition {
   const enter = entranceOf(original);
   const socket = silentSocket(original.socket);
   const request = requestLike(original, socket);
-  return { request, send: (maxMs) => outside(() => send({ enter, socket, request, maxMs })) };
-}
-
-/** What is called for each request. */
-type Entrance = (request: IncomingMessage, response: ServerResponse) => void;
-
-interface Sending {
-  readonly enter: Entrance;
-  readonly socket: Socket;
-  readonly request: IncomingMessage;
-  readonly maxMs: number;
-}
-
-function send({ enter, socket, request, maxMs }: Sending): Promise<void> {
-  const response = new ServerResponse(request);
-  response.assignSocket(socket);
-  return new Promise((resolve) => {
-    const timer = setTimeout(() => socket.destroy(), maxMs).unref();
-    response.once('finish', () => {
-      request.resume(); // What nobody has read ends only so, as after every request.
-      socket.destroy();
-    });
-    socket.once('close', () => {
-      clearTimeout(timer);
-      if (!response.writableFinished) request.destroy();
-      resolve();
-    });
-    try {
-      enter(request, response);
-    } catch {
-      socket.destroy();
-    }
-  });
+  return {
+    request,
+    async send(maxMs) {
+      await sendSilently({ enter, socket, request, maxMs });
+    },
+  };
 }
 
 /** What the server calls, so that all that stands around the application runs as well. Where no server is known, the application that is nobody's part. */
@@ -89,33 +58,6 @@ function rootOf(app: Application): Application {
   let root = app as Application & { parent?: Application };
   while (root.parent !== undefined) root = root.parent;
   return root;
-}
-
-/** A connection to nobody: it takes everything and brings nothing, and says of itself what the original's says. */
-function silentSocket(original: Socket): Socket {
-  const socket = new Duplex({
-    // Never full: who waits for `drain` is told by a server, and there is none.
-    writableHighWaterMark: Number.MAX_SAFE_INTEGER,
-    read: () => undefined,
-    write: (_chunk, _encoding, done) => done(),
-  });
-  socket.on('error', () => undefined);
-  const same = (): Duplex => socket;
-  Object.assign(socket, {
-    remoteAddress: original.remoteAddress,
-    remotePort: original.remotePort,
-    remoteFamily: original.remoteFamily,
-    localAddress: original.localAddress,
-    localPort: original.localPort,
-    encrypted: (original as { encrypted?: boolean }).encrypted,
-    setTimeout: same,
-    setNoDelay: same,
-    setKeepAlive: same,
-    ref: same,
-    unref: same,
-    address: () => ({}),
-  });
-  return socket as unknown as Socket;
 }
 
 function requestLike(original: Request, socket: Socket): IncomingMessage {

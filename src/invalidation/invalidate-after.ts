@@ -2,7 +2,8 @@ import type { Request, RequestHandler, Response } from 'express';
 import type { Backend } from '../cache/backend.ts';
 import { RedisError } from '../core/errors.ts';
 import { holdResponse } from '../http/hold-response.ts';
-import { type Invalidation, toPurges } from './purges.ts';
+import { type Invalidation, isReclaimed, toPurges } from './purges.ts';
+import { reclaimerOf } from './reclaim.ts';
 
 /**
  * An Express handler for routes that write: when what follows it answers with 2xx or 3xx, `what` is invalidated before the answer's headers leave, so that
@@ -18,11 +19,17 @@ export type InvalidateAfter = (what: Invalidation | WhatFunction) => RequestHand
 
 type WhatFunction = (req: Request, res: Response) => Invalidation | Promise<Invalidation>;
 
-export function createInvalidateAfter({ store: { register }, events }: Backend): InvalidateAfter {
+export function createInvalidateAfter(backend: Backend): InvalidateAfter {
+  const { store, events } = backend;
+  const { register } = store;
+  const { request } = reclaimerOf(backend);
+
   async function purge(what: WhatFunction, req: Request, res: Response): Promise<void> {
     try {
-      const purges = toPurges(await what(req, res));
+      const answer = await what(req, res);
+      const purges = toPurges(answer);
       if (purges.length > 0) await register.invalidate(purges);
+      if (isReclaimed(answer)) request();
     } catch (error) {
       if (!(error instanceof RedisError)) events.report('invalidateAfter', error); // Else the guard has told.
     }
@@ -34,6 +41,7 @@ export function createInvalidateAfter({ store: { register }, events }: Backend):
       holdResponse(res, () => {
         if (res.statusCode < 200 || res.statusCode >= 400) return undefined;
         if (typeof what === 'function') return purge(what, req, res);
+        if (isReclaimed(what)) request();
         return fixed === undefined || fixed.length === 0 ? undefined : register.invalidate(fixed);
       });
       next();

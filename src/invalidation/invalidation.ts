@@ -1,11 +1,25 @@
 import { BACKEND_OPTIONS, type Backend, backendOf, type BackendOptions } from '../cache/backend.ts';
 import { checkOptions } from '../core/options.ts';
 import { createInvalidateAfter, type InvalidateAfter } from './invalidate-after.ts';
-import { type Invalidation, toPurges } from './purges.ts';
+import { type Invalidation, isReclaimed, toPurges } from './purges.ts';
+import { type Reclaimer, reclaimerOf } from './reclaim.ts';
 
 export type { InvalidateAfter } from './invalidate-after.ts';
 
+export type { ReclaimProgress } from '../cache/reclaim.ts';
+export type { Affected, DryRun } from './dry-run.ts';
 export type { Invalidation, InvalidationFields } from './purges.ts';
+export type { ReclaimOptions } from './reclaim.ts';
+export { defineGroups, type EntityEvent, type EntityRuleOptions, entityRules } from './rule-sets.ts';
+export {
+  createRules,
+  defineRules,
+  type Rule,
+  type RuleOptions,
+  type RuleResult,
+  type Rules,
+  type RuleSet,
+} from './rules.ts';
 
 /** Invalidates what the caches of one connection and prefix hold. */
 export interface Invalidator {
@@ -18,6 +32,7 @@ export interface Invalidator {
    */
   invalidate(what: Invalidation): Promise<void>;
   readonly invalidateAfter: InvalidateAfter;
+  readonly reclaim: Reclaimer['reclaim'];
 }
 
 /** Creates the invalidator of a connection and prefix. */
@@ -29,11 +44,14 @@ export function createInvalidation(options: BackendOptions = {}): Invalidator {
 /** {@link createInvalidation} on a backend that is already there. */
 export function createInvalidator(backend: Backend): Invalidator {
   const { register } = backend.store;
+  const { reclaim, request } = reclaimerOf(backend);
   return {
     invalidateAfter: createInvalidateAfter(backend),
+    reclaim,
     async invalidate(what) {
       const purges = toPurges(what);
       if (purges.length > 0) await register.invalidate(purges);
+      if (isReclaimed(what)) request();
     },
   };
 }

@@ -20,12 +20,15 @@ export interface InvalidationFields {
   readonly all?: true | undefined;
   /** `hard`: never served again. `soft`: served as stale while one request replaces it. Default: `hard`. */
   readonly mode?: PurgeMode | undefined;
+  /** Whether what `prefix`, `pattern` or `all` hit is taken out of Redis' memory behind, a moment later; else it stays there until its lifetime ends. Default: `background`. */
+  readonly reclaim?: 'background' | 'off' | undefined;
 }
 
 /** What to invalidate: one tag, a list of tags, or fields. */
 export type Invalidation = string | readonly string[] | InvalidationFields;
 
-const FIELDS = ['tags', 'match', 'urls', 'keys', 'prefix', 'pattern', 'all', 'mode'];
+const FIELDS = ['tags', 'match', 'urls', 'keys', 'prefix', 'pattern', 'all', 'mode', 'reclaim'];
+const MANNERS = new Set(['match', 'mode', 'reclaim']);
 
 /**
  * The records that say so. An empty list of tags gives none.
@@ -34,8 +37,9 @@ const FIELDS = ['tags', 'match', 'urls', 'keys', 'prefix', 'pattern', 'all', 'mo
  */
 export function toPurges(what: Invalidation): Purge[] {
   const fields = toFields(what);
-  const { mode = 'hard' } = fields;
+  const { mode = 'hard', reclaim = 'background' } = fields;
   if (!['hard', 'soft'].includes(mode)) throw new TypeError("invalidate: mode is 'hard' or 'soft'.");
+  if (!['background', 'off'].includes(reclaim)) throw new TypeError("invalidate: reclaim is 'background' or 'off'.");
   const purge = (kind: Purge['kind'], value: string): Purge => ({ mode, kind, value });
   return [
     ...tagPurges(fields, purge),
@@ -47,7 +51,18 @@ export function toPurges(what: Invalidation): Purge[] {
   ];
 }
 
-function toFields(what: Invalidation): InvalidationFields {
+/** Whether memory is to be reclaimed: what goes by its tags or keys is little, as a rule, or made anew soon. */
+export function isReclaimed(what: Invalidation): boolean {
+  const { mode, prefix, pattern, all, reclaim } = toFields(what);
+  return mode !== 'soft' && reclaim !== 'off' && (prefix !== undefined || pattern !== undefined || all === true);
+}
+
+/**
+ * The fields of what is to be invalidated.
+ *
+ * @throws {TypeError} When nothing is named, or not by fields there are.
+ */
+export function toFields(what: Invalidation): InvalidationFields {
   if (typeof what === 'string') return { tags: [what] };
   if (Array.isArray(what)) return { tags: what as readonly string[] };
   const fields: unknown = what;
@@ -58,7 +73,7 @@ function toFields(what: Invalidation): InvalidationFields {
   const unknown = names.find((name) => !FIELDS.includes(name));
   if (unknown !== undefined) throw new TypeError(`invalidate has no field "${unknown}". It has: ${FIELDS.join(', ')}.`);
   const given = Object.entries(fields).filter(([, value]) => value !== undefined && value !== false);
-  if (given.every(([name]) => name === 'match' || name === 'mode')) {
+  if (given.every(([name]) => MANNERS.has(name))) {
     throw new TypeError(`invalidate: nothing is named. Give one of: ${FIELDS.join(', ')}.`);
   }
   return fields;

@@ -8,6 +8,8 @@ const MAX_CLIENT_BYTES = 64;
 export interface Keys {
   /** One cache entry: `P:e:{key}`. The braces put everything about one key into one Cluster slot. */
   entry(key: string): string;
+  /** What the names of all entries begin with: `P:e:`. */
+  readonly entries: string;
   /** What the names of entries begin with whose keys begin so: those that are spelled out, and hashes, which do not tell. */
   entriesFrom(start: string): readonly string[];
   /** Names the latest `put` or `remove` of a key, for computations that began before: `P:l:{key}`. */
@@ -42,6 +44,12 @@ export interface Keys {
   readonly sessionNews: string;
   /** One partition of a write-behind: `P:wb:{name:partition}:<part>`, all of it in one slot. */
   writePartition(name: string, partition: number, part: string): string;
+  /** Who holds a lock: `P:lk:{name}`. */
+  lock(name: string): string;
+  /** The latest fence of a lock: `P:lf:{name}`. */
+  fence(name: string): string;
+  /** How far a warming that did not end has come: `P:wm:{name}`. */
+  warming(name: string): string;
 }
 
 /**
@@ -55,10 +63,9 @@ export function createKeys(prefix: string, keyPrefix = ''): Keys {
   }
   return {
     entry: (key) => `${prefix}:e:{${escapeKey(key)}}`,
-    entriesFrom: (start) => [
-      `${prefix}:e:{${start === '' ? '' : escapeKey(start)}`,
-      ...(start === '' ? [] : [`${prefix}:e:{%`]),
-    ],
+    entries: `${prefix}:e:`,
+    entriesFrom: (start) =>
+      start === '' ? [`${prefix}:e:`] : [`${prefix}:e:{${escapeKey(start)}`, `${prefix}:e:{%`],
     tombstone: (key) => `${prefix}:l:{${escapeKey(key)}}`,
     filled: (key, id) => `${prefix}:f:{${escapeKey(key)}}:${id}`,
     lease: (key, group) => `${prefix}:c:{${escapeKey(key)}}:${group}`,
@@ -75,6 +82,9 @@ export function createKeys(prefix: string, keyPrefix = ''): Keys {
     sessionRegisterNews: `${keyPrefix}${prefix}:sr:news`,
     sessionNews: `${keyPrefix}${prefix}:snews`,
     writePartition: (name, partition, part) => `${prefix}:wb:{${escapeKey(name)}:${partition}}:${part}`,
+    lock: (name) => `${prefix}:lk:{${escapeKey(name)}}`,
+    fence: (name) => `${prefix}:lf:{${escapeKey(name)}}`,
+    warming: (name) => `${prefix}:wm:{${escapeKey(name)}}`,
   };
 }
 

@@ -34,6 +34,7 @@ try {
   for (const program of ['plain-esm.mjs', 'plain-cjs.cjs', 'typed-esm.mjs', 'typed-cjs.cjs']) {
     step(`serves a cached request: ${program}`, () => run(process.execPath, [program]));
   }
+  step('runs its command', () => command());
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
@@ -82,6 +83,20 @@ function compile() {
   writeFileSync(join(folder, 'entries.json'), JSON.stringify(entries));
   writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(TSCONFIG));
   run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', '.']);
+}
+
+/** As `npx` would: by the link that npm has made. */
+function command() {
+  const plan = `import { createSuite, definePlan } from '${own.name}';
+export const suite = createSuite({ backend: 'memory' });
+export const plan = definePlan({ items: [{ key: 'a', load: () => 1 }] });`;
+  writeFileSync(join(folder, 'plan.mjs'), plan);
+  const told = run(join(folder, 'node_modules/.bin', own.name), ['warm', 'plan.mjs']);
+  if (!told.includes('Done: 1 of 1 warmed')) throw new Error(told);
+  writeFileSync(join(folder, 'plan.mts'), plan);
+  const script = join(folder, 'node_modules/.bin', own.name);
+  const { stdout, stderr } = spawnSync(script, ['warm', 'plan.mts'], { cwd: folder, encoding: 'utf8' });
+  if (!/Done: 1 of 1 warmed|TypeScript needs Node 22\.18/.test(stdout + stderr)) throw new Error(stdout + stderr);
 }
 
 function run(command, args, cwd = folder) {

@@ -1,0 +1,47 @@
+import type { Checkpoint } from './checkpoint.ts';
+import type { WarmConfig } from './config.ts';
+import type { WarmedCache, WarmItem } from './plan.ts';
+import { type Task, toTask } from './tasks.ts';
+
+/** The tasks that are left. */
+export interface Source {
+  /** Where it goes on; absent when it begins at the beginning. */
+  readonly from: Checkpoint | undefined;
+  /** The next task and its index. May be asked by several at a time. */
+  take(): Promise<{ readonly index: number; readonly task: Task } | undefined>;
+}
+
+/** Opens the items of a plan behind what is finished: at the beginning, when they are not those that were finished. */
+export async function openSource(config: WarmConfig, data: WarmedCache, from: Checkpoint | undefined): Promise<Source> {
+  const items = iteratorOf(config);
+  let last: WarmItem | undefined;
+  for (let index = 0; index < (from?.next ?? 0); index++) {
+    const { done, value } = await items.next();
+    last = done === true ? undefined : value;
+    if (done === true) break;
+  }
+  if (from !== undefined && (last === undefined || toTask(last, data, config).id !== from.lastId)) {
+    return openSource(config, data, undefined);
+  }
+  let index = from?.next ?? 0;
+  let taking: Promise<unknown> = Promise.resolve();
+
+  async function takeNext(): ReturnType<Source['take']> {
+    const { done, value } = await items.next();
+    return done === true ? undefined : { index: index++, task: toTask(value, data, config) };
+  }
+
+  return {
+    from,
+    take() {
+      const taken = taking.then(takeNext); // One at a time: not every iterator can be asked twice at once.
+      taking = taken;
+      return taken;
+    },
+  };
+}
+
+function iteratorOf(config: WarmConfig): Iterator<WarmItem> | AsyncIterator<WarmItem> {
+  const items = config.open();
+  return Symbol.asyncIterator in items ? items[Symbol.asyncIterator]() : items[Symbol.iterator]();
+}
