@@ -1,4 +1,5 @@
 export type { Backend, BackendOptions } from './cache/backend.ts';
+export type { TierStatistics } from './cache/memory-tier.ts';
 export type { Counters } from './cache/statistics.ts';
 export type { Bytes } from './core/bytes.ts';
 export type { Duration, Ttl } from './core/duration.ts';
@@ -6,6 +7,7 @@ export {
   CircuitOpenError,
   ConfigError,
   LimitKeyError,
+  LoadTimeoutError,
   RateLimitExceededError,
   RedisError,
   SessionConflictError,
@@ -19,7 +21,25 @@ export {
 } from './core/errors.ts';
 export type { CacheEvent, LimitEvent, RedisIncident, SessionEvent, SuiteEvents } from './core/events.ts';
 export type { Logger } from './core/logger.ts';
-export { createDataCache, type DataCache, type DataCacheOptions, type DataEntryOptions } from './data/data.ts';
+export {
+  createDataCache,
+  type DataCache,
+  type DataCacheOptions,
+  type DataEntryOptions,
+  type DataOptions,
+  type DataReadOptions,
+  type Explanation,
+  type LoadContext,
+  type Loader,
+  type LoaderOfMany,
+  type LoadManyContext,
+  type LoadManyOptions,
+  type LoadOptions,
+  type NamespaceOptions,
+  type Serializer,
+  type StaleValue,
+  type StandardSchema,
+} from './data/data.ts';
 export {
   appPolicy,
   cacheControl,

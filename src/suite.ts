@@ -1,10 +1,11 @@
 import type { RequestHandler } from 'express';
 import { BACKEND_OPTIONS, backendOf, type BackendOptions } from './cache/backend.ts';
+import type { TierStatistics } from './cache/memory-tier.ts';
 import type { Counters } from './cache/statistics.ts';
 import type { Ttl } from './core/duration.ts';
 import type { EventBus } from './core/events.ts';
 import { checkOptions } from './core/options.ts';
-import { createData, type DataCache, toDefaultTtlMs } from './data/data.ts';
+import { checkDataOptions, createData, type DataCache, type DataOptions, toDefaultTtlMs } from './data/data.ts';
 import { type CacheOptions, createHttpCache } from './http-cache/http-cache.ts';
 import { createLimits, type LimitCounters, type Limits } from './rate-limit/rate-limit.ts';
 import { createInvalidator, type Invalidator } from './invalidation/invalidation.ts';
@@ -23,6 +24,8 @@ import {
 export interface SuiteOptions extends BackendOptions {
   /** Lifetime of values that `data` stores without one. Default: the variable CACHE_DEFAULT_TTL, else 5 minutes. */
   readonly defaultTtl?: Ttl | undefined;
+  /** What `data` does: what calls do not say, and how values are written down. */
+  readonly data?: DataOptions | undefined;
   /** Options of `session()`, here for all parts that need them; `session()` may then be called without. */
   readonly session?: SessionOptions | undefined;
 }
@@ -51,6 +54,8 @@ export interface Suite extends Invalidator, Limits {
 export interface SuiteStatistics {
   readonly cache: Counters & { readonly routes: Readonly<Record<string, Counters>> };
   readonly data: Counters;
+  /** Copies in this process; absent without the option `memory`, and on the embedded backend. */
+  readonly memory: TierStatistics | undefined;
   readonly limits: Readonly<Record<string, LimitCounters>>;
 }
 
@@ -63,8 +68,9 @@ export interface SuiteStatistics {
  * @throws {ConfigError} When an option is wrong, or production has no connection.
  */
 export function createSuite(options: SuiteOptions = {}): Suite {
-  checkOptions('createSuite', options, [...BACKEND_OPTIONS, 'defaultTtl', 'session']);
-  const { defaultTtl, session, ...where } = options;
+  checkOptions('createSuite', options, [...BACKEND_OPTIONS, 'defaultTtl', 'data', 'session']);
+  const { defaultTtl, session, data = {}, ...where } = options;
+  checkDataOptions(data);
   const defaultTtlMs = toDefaultTtlMs(defaultTtl);
   const backend = backendOf(where);
   const { place } = backend;
@@ -78,7 +84,7 @@ export function createSuite(options: SuiteOptions = {}): Suite {
     rateLimit: limits.rateLimit,
     rateLimiter: limits.rateLimiter,
     rateLimitStore: limits.rateLimitStore,
-    data: createData(backend, defaultTtlMs),
+    data: createData(backend, defaultTtlMs, data),
     session: (sessionOptions = {}) => sessionOn(place, sessionOptions),
     sessionStore: (storeOptions = {}) => sessionStoreOn(place, storeOptions),
     sessions: sessionManagerOn(place),
@@ -86,6 +92,7 @@ export function createSuite(options: SuiteOptions = {}): Suite {
     stats: () => ({
       cache: { ...backend.httpStatistics.total(), routes: backend.httpStatistics.routes() },
       data: backend.dataStatistics.total(),
+      memory: backend.tier?.statistics(),
       limits: limits.statistics(),
     }),
     async close() {

@@ -1,23 +1,23 @@
 import { defineScript } from '../redis/script.ts';
 
 /**
- * Asks to be the one that computes an entry. Returns `changed` when the entry is not the one that the asker has seen, `mine`, or `theirs`: then the asker's
- * inbox is told how it ended.
+ * Asks to be the one that computes an entry. Returns `changed` when the entry is not the one that the asker has seen; `theirs`: then the asker's inbox is told how it ended; or
+ * `mine`, with the name of the latest tombstone.
  */
 export const askForLease = defineScript({
-  keys: ['lease', 'entry'],
-  args: ['owner', 'inbox', 'ttlMs', 'seen'],
+  keys: ['lease', 'entry', 'tombstone'],
+  args: ['owner', 'inbox', 'ttlMs', 'seen', 'stamp', 'over'],
   lua: `
 local writing = redis.call('GETRANGE', entry, 24, 47)
 local hex = writing:gsub('.', function(byte) return string.format('%02x', byte:byte()) end)
-if hex ~= seen then return 'changed' end
+if hex ~= seen then return { 'changed' } end
 local holder = redis.call('HGET', lease, 'owner')
-if holder and holder ~= owner then
+if holder and holder ~= owner and holder ~= over then
   redis.call('HSET', lease, 'w:' .. inbox, 1)
-  return 'theirs'
+  return { 'theirs', holder, redis.call('HGET', lease, 'stamp') or '' }
 end
-redis.call('HSET', lease, 'owner', owner)
+redis.call('HSET', lease, 'owner', owner, 'stamp', stamp)
 redis.call('PEXPIRE', lease, ttlMs)
-return 'mine'
+return { 'mine', redis.call('GET', tombstone) or '' }
 `,
 });

@@ -2,9 +2,11 @@ import type { EventBus } from '../core/events.ts';
 import { type Place, REGISTERED_PLACE_OPTIONS, placeOf, type RegisteredPlaceOptions } from '../register/place.ts';
 import { createLeases, type Leases } from './leases.ts';
 import { createMemoryStore } from './memory-store.ts';
+import { createMemoryTier, type MemoryTier } from './memory-tier.ts';
 import { createRedisStore } from './redis-store.ts';
 import { createStatistics, type Statistics } from './statistics.ts';
 import type { CacheStore } from './store.ts';
+import { createTieredStore } from './tiered-store.ts';
 
 /** Where a cache lives. The same in every factory; parts with the same connection and prefix share one cache. */
 export type BackendOptions = RegisteredPlaceOptions;
@@ -17,6 +19,8 @@ export interface Backend {
   readonly kind: 'redis' | 'memory';
   readonly place: Place;
   readonly store: CacheStore;
+  /** Copies in this process of what is in Redis. Absent unless asked for by `memory`. */
+  readonly tier: MemoryTier | undefined;
   /** Absent where there is one process only. */
   readonly leases: Leases | undefined;
   readonly events: EventBus;
@@ -38,16 +42,15 @@ export function backendOf(options: BackendOptions): Backend {
   const existing = backends.get(place);
   existing?.leases?.open();
   if (existing !== undefined) return existing;
-  const { connection, keys, register, memoryBytes, events } = place;
+  const { connection, keys, events } = place;
   const leases = connection && createLeases(connection, keys);
   if (leases !== undefined) place.onClose(leases.close);
+  const tier = connection && place.memoryBytes > 0 ? createMemoryTier(place.memoryBytes) : undefined;
   const backend: Backend = {
     kind: connection === undefined ? 'memory' : 'redis',
     place,
-    store:
-      connection === undefined
-        ? createMemoryStore(register, memoryBytes)
-        : createRedisStore(connection, keys, register),
+    store: storeOf(place, tier),
+    tier,
     leases,
     events,
     httpStatistics: createStatistics(),
@@ -56,4 +59,14 @@ export function backendOf(options: BackendOptions): Backend {
   };
   backends.set(place, backend);
   return backend;
+}
+
+function storeOf({ connection, keys, register, ...place }: Place, tier: MemoryTier | undefined): CacheStore {
+  if (connection === undefined) return createMemoryStore(register, place.memoryBytes);
+  if (tier === undefined) return createRedisStore(connection, keys, register);
+  const redis = createRedisStore(connection, keys, register, (address) => {
+    const since = tier.now();
+    return (bytes) => tier.keep(address, bytes, since);
+  });
+  return createTieredStore({ redis, tier, ...place });
 }

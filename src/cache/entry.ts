@@ -101,6 +101,13 @@ export function decodeEntry(bytes: Buffer, part: 'whole' | 'head' = 'whole'): En
   };
 }
 
+/** The instants of an entry that begins another lifetime at `storedAt`, as they stand in its header from byte 40 on. */
+export function encodeInstants(storedAt: number, { freshMs, staleMs }: Pick<Entry, 'freshMs' | 'staleMs'>): Buffer {
+  const bytes = Buffer.alloc(24);
+  [storedAt, freshMs, staleMs].forEach((number, i) => bytes.writeDoubleLE(number, 8 * i));
+  return bytes;
+}
+
 /** Names one writing of an entry, from the bytes that were read of it: what a script sees at the same place. */
 export function writingOf(bytes: Buffer | undefined): string {
   return bytes === undefined ? '' : bytes.toString('hex', 24, 48);

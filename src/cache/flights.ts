@@ -11,7 +11,6 @@ interface Flight<Outcome> {
 /** When a computation began, and what is known to invalidate it. */
 interface FlightOrigin {
   readonly stamp: Stamp;
-  readonly version?: string | undefined;
   readonly known: Dependencies;
 }
 
@@ -19,9 +18,9 @@ interface FlightOrigin {
 export interface Flights<Outcome> {
   /**
    * The flight that a caller may join whose lookup has just been verified; `undefined` when there is none, or when what it computes was invalidated after it
-   * began, softly too: who comes after that wants a new one; or put or removed, if the caller has just asked for the `version`. What becomes known only at its end (tags) the caller judges then.
+   * began, softly too: who comes after that wants a new one. What becomes known only at its end (tags) the caller judges then.
    */
-  find(address: string, version?: string): Flight<Outcome> | undefined;
+  find(address: string): Flight<Outcome> | undefined;
   /** Registers a flight, in the place of one that nobody may join any more. It may be joined until the returned function is called. */
   begin(address: string, origin: FlightOrigin, outcome: Promise<Outcome>): () => void;
 }
@@ -30,9 +29,9 @@ export interface Flights<Outcome> {
 export function createFlights<Outcome>(register: Register): Flights<Outcome> {
   const flights = new Map<string, Flight<Outcome> & FlightOrigin>();
   return {
-    find(address, version) {
+    find(address) {
       const flight = flights.get(address);
-      if (flight === undefined || flight.version !== version) return undefined;
+      if (flight === undefined) return undefined;
       return register.judge(flight.stamp, () => flight.known) === 'valid' ? flight : undefined;
     },
     begin(address, origin, outcome) {

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Connection } from '../redis/connection.ts';
 import type { Keys } from '../redis/keys.ts';
+import type { Stamp } from '../register/mirror.ts';
 import { createSubscriber } from '../redis/subscriber.ts';
 import { askForLease } from './ask-for-lease.lua.ts';
 import { writingOf } from './entry.ts';
@@ -17,6 +18,8 @@ export type LeaseOutcome = 'stored' | 'refused' | 'failed' | 'left';
 export type Lease =
   | {
       readonly state: 'mine';
+      /** Names the latest `put` or `remove` at the address. */
+      readonly version: string;
       /** Lets those who wait go on. To be called however the computation ended; until then the lease is renewed. */
       settle(outcome: LeaseOutcome): void;
     }
@@ -30,13 +33,27 @@ export type Lease =
   /** Redis is away: compute without one. */
   | { readonly state: 'unavailable' };
 
+/** What a lease is asked for with. */
+interface LeaseRequest {
+  /** Groups of one address compute beside each other. Default: one. */
+  readonly group?: string;
+  /** What the asker's lookup found at the address. */
+  readonly seen: Buffer | undefined;
+  /** When its computation begins. */
+  readonly stamp?: Stamp | undefined;
+  /** Whether what another began to compute at a stamp is of use: else the lease is taken over. Default: it is. */
+  isOfUse?(stamp: Stamp): boolean;
+  /** A computation that takes longer is not waited for any more. Default: 5 s. */
+  readonly maxHeldMs?: number;
+}
+
 /**
  * One computation at a time over all processes. Leases save work and nothing rests on them: one that is lost costs a second computation, one whose owner died delays
  * others until it has run out.
  */
 export interface Leases {
-  /** Asks for the lease of an address. Groups of one address compute beside each other. `seen` is what the asker's lookup found there. */
-  ask(address: string, group: string, seen: Buffer | undefined): Promise<Lease>;
+  /** Asks for the lease of an address. */
+  ask(address: string, request: LeaseRequest): Promise<Lease>;
   /** Someone uses it from now on: it may open what helps it. */
   open(): void;
   /** Closes the connection that listens. Leases go on without it, slower. */
@@ -44,7 +61,6 @@ export interface Leases {
 }
 
 const TTL_MS = 3_000;
-/** A computation that takes longer is not waited for any more. */
 const MAX_HELD_MS = 5_000;
 /** Messages may be lost: so often whoever waits asks again. */
 const POLL_MS = 100;
@@ -81,8 +97,12 @@ export function createLeases({ client, guard }: Connection, keys: Keys): Leases 
   }
 
   /** Renews the lease until it is settled. */
-  function hold(lease: string, owner: string): Lease {
-    const giveUpAt = performance.now() + MAX_HELD_MS;
+  function hold(
+    lease: string,
+    owner: string,
+    { version, maxHeldMs }: { readonly version: string; readonly maxHeldMs: number },
+  ): Lease {
+    const giveUpAt = performance.now() + maxHeldMs;
     const renewal = setInterval(() => {
       if (performance.now() > giveUpAt) return settle('failed');
       void guard({ operation: 'renew lease', key: lease, fallback: () => 0 }, () =>
@@ -95,20 +115,32 @@ export function createLeases({ client, guard }: Connection, keys: Keys): Leases 
         settleLease(client, { lease }, { owner, message: `${outcome} ${lease}` }),
       );
     }
-    return { state: 'mine', settle };
+    return { state: 'mine', version, settle };
+  }
+
+  function send(
+    address: string,
+    { lease, ...who }: { readonly lease: string; readonly owner: string; readonly over: string },
+    { seen, stamp }: LeaseRequest,
+  ): Promise<string[]> {
+    const places = { lease, entry: keys.entry(address), tombstone: keys.tombstone(address) };
+    const args = { ...who, inbox, ttlMs: TTL_MS, seen: writingOf(seen), stamp: toText(stamp) };
+    const call = { operation: 'ask for lease', key: lease, fallback: () => ['unavailable'] };
+    return guard(call, async () => (await askForLease(client, places, args)) as string[]);
   }
 
   return {
-    async ask(address, group, seen) {
-      const lease = keys.lease(address, group);
+    async ask(address, request) {
+      const lease = keys.lease(address, request.group ?? '');
       const owner = `${inbox}:${++asked}`;
-      const args = { owner, inbox, ttlMs: TTL_MS, seen: writingOf(seen) };
-      const state = await guard({ operation: 'ask for lease', key: lease, fallback: () => 'unavailable' }, () =>
-        askForLease(client, { lease, entry: keys.entry(address) }, args),
-      );
-      if (state === 'mine') return hold(lease, owner);
-      if (state === 'theirs') return { state, ended: ending(lease) };
-      return { state: state === 'changed' ? 'changed' : 'unavailable' };
+      const [state, holderOrVersion = '', stamp = ''] = await send(address, { lease, owner, over: '' }, request);
+      const [taken, version = ''] =
+        state === 'theirs' && request.isOfUse?.(fromText(stamp)) === false
+          ? await send(address, { lease, owner, over: holderOrVersion }, request)
+          : [state, holderOrVersion];
+      if (taken === 'mine') return hold(lease, owner, { version, maxHeldMs: request.maxHeldMs ?? MAX_HELD_MS });
+      if (taken === 'theirs') return { state: taken, ended: ending(lease) };
+      return { state: taken === 'changed' ? 'changed' : 'unavailable' };
     },
     open() {
       isOpen = true;
@@ -118,4 +150,14 @@ export function createLeases({ client, guard }: Connection, keys: Keys): Leases 
       subscriber.close();
     },
   };
+}
+
+function toText(stamp: Stamp | undefined): string {
+  return stamp === undefined ? '' : `${stamp.generation} ${stamp.clock}`;
+}
+
+/** What is no stamp is of no use: its numbers are not. */
+function fromText(text: string): Stamp {
+  const [generation = NaN, clock = NaN] = text.split(' ').map(Number);
+  return { generation, clock };
 }

@@ -1,25 +1,21 @@
 import { randomUUID } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
+import { createBounded } from '../core/bounded.ts';
 import type { Register } from '../register/register.ts';
-import { decodeEntry, encodeEntry, type Entry, type EntryDraft } from './entry.ts';
+import { decodeEntry, encodeEntry, encodeInstants, type Entry, type EntryDraft, writingOf } from './entry.ts';
 import { isWorthStoring, toFound } from './found.ts';
-import { type CacheStore, TOMBSTONE_MS } from './store.ts';
+import { sizeOf } from './memory-tier.ts';
+import { type CacheStore, type Lookup, TOMBSTONE_MS } from './store.ts';
 
-/** What the table itself takes for one entry, roughly: counted, or many small entries would exceed the bound by far. */
-const OVERHEAD_BYTES = 300;
 const MAX_TOMBSTONES = 100_000;
 
 /** Entries in this process, bounded in bytes; the least recently used go first. */
 export function createMemoryStore(register: Register, maxBytes: number): CacheStore {
-  const entries = new LRUCache<string, Entry>({
-    maxSize: maxBytes,
-    sizeCalculation: (entry, address) => entry.bytes.length + 2 * address.length + OVERHEAD_BYTES,
-  });
+  const entries = new LRUCache<string, Entry>({ maxSize: maxBytes, sizeCalculation: sizeOf });
 
   /** Once one is forgotten before its time, all computations under way count as older than it. */
   let forgotten = 0;
-  const tombstones = new LRUCache<string, string>({
-    max: MAX_TOMBSTONES,
+  const tombstones = createBounded<string, string>(MAX_TOMBSTONES, {
     ttl: TOMBSTONE_MS,
     dispose: (_version, _address, reason) => {
       if (reason === 'evict') forgotten++;
@@ -29,13 +25,8 @@ export function createMemoryStore(register: Register, maxBytes: number): CacheSt
   return {
     register,
     deadlineMs: 1_000, // Never needed: it answers at once.
-    read(address) {
-      const entry = entries.get(address);
-      if (entry === undefined) return { stamp: register.stamp() };
-      const found = toFound(entry, register);
-      if (found === undefined) entries.delete(address);
-      return { found, stamp: register.stamp(), bytes: entry.bytes };
-    },
+    read,
+    readMany: async (addresses) => addresses.map(read),
     async write(address, draft, version) {
       if (version !== undefined && version !== versionOf(address)) return false;
       return isWorthStoring(draft, register, version) && keep(address, draft);
@@ -47,10 +38,36 @@ export function createMemoryStore(register: Register, maxBytes: number): CacheSt
       bury(address);
       return isWorthStoring(draft, register) && keep(address, draft);
     },
+    async putIfSeen(address, draft, seen) {
+      if (writingOf(entries.get(address)?.bytes) !== writingOf(seen)) return false;
+      bury(address);
+      return isWorthStoring(draft, register) && keep(address, draft);
+    },
+    async renew(address, seen, lifetime) {
+      const entry = entries.get(address);
+      if (entry === undefined || writingOf(entry.bytes) !== writingOf(seen)) return false;
+      // Whoever has the old one keeps it as it is.
+      const bytes = Buffer.from(entry.bytes);
+      encodeInstants(register.now(), lifetime).copy(bytes, 40);
+      const renewed = decodeEntry(bytes);
+      if (renewed !== undefined) entries.set(address, renewed);
+      return true;
+    },
     async remove(address) {
       bury(address);
     },
+    async *list(start) {
+      yield [...entries.keys()].filter((address) => address.startsWith(start) && read(address).found !== undefined);
+    },
   };
+
+  function read(address: string): Lookup {
+    const entry = entries.get(address);
+    if (entry === undefined) return { stamp: register.stamp() };
+    const found = toFound(entry, register);
+    if (found === undefined) entries.delete(address);
+    return { found, stamp: register.stamp(), bytes: entry.bytes };
+  }
 
   function keep(address: string, draft: EntryDraft): boolean {
     const entry = decodeEntry(encodeEntry(draft, register.now()));

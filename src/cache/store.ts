@@ -22,18 +22,23 @@ export interface Lookup {
 /** Outcome of a lookup when the store is away. */
 export const UNAVAILABLE: Lookup = Object.freeze({});
 
+/** How much of an entry is read. `head`: its body may be missing, whole or in part, if that spares reading it. */
+export type Part = 'whole' | 'head';
+
 /**
  * Where entries are kept. A port: every adapter passes the same contract.
  *
- * Promise: `read` returns no entry that an invalidation hit which had resolved before `read` was called (in bounded mode: within the bound, and at once in the
- * invalidating process). It answers within the deadline and never rejects. The store may lose any entry at any time.
+ * Promise: reads return no entry that an invalidation hit which had resolved before they were called (in bounded mode: within the bound, and at once in the
+ * invalidating process). They answer within the deadline and never reject. The store may lose any entry at any time.
  */
 export interface CacheStore {
   readonly register: Register;
   /** How long one read may take. */
   readonly deadlineMs: number;
-  /** Looks up the entry at an address. `head`: its body may be missing, whole or in part, if that spares reading it. */
-  read(address: string, part?: 'whole' | 'head'): Lookup | Promise<Lookup>;
+  /** Looks up the entry at an address. */
+  read(address: string, part?: Part): Lookup | Promise<Lookup>;
+  /** Looks up many at once, in their order. One round trip, on Cluster one to each node. */
+  readMany(addresses: readonly string[], part?: Part): Promise<Lookup[]>;
   /**
    * Stores a computed entry at an address for as long as it may be fresh or stale; with a `version` only if nothing was put or removed there since that was asked
    * for. Resolves false when it was not stored. Never rejects.
@@ -49,12 +54,33 @@ export interface CacheStore {
    */
   put(address: string, draft: EntryDraft): Promise<boolean>;
   /**
+   * {@link CacheStore.put} if what stands at the address is still what a lookup saw there. Resolves whether it was stored.
+   *
+   * @throws {RedisError} When that could not be confirmed.
+   */
+  putIfSeen(address: string, draft: EntryDraft, seen: Buffer | undefined): Promise<boolean>;
+  /**
+   * Has what a lookup saw at an address begin a lifetime anew. Resolves false when something else stands there now.
+   *
+   * @throws {RedisError} When that could not be confirmed.
+   */
+  renew(address: string, seen: Buffer, lifetime: Lifetime): Promise<boolean>;
+  /**
    * Removes the entry at an address, and those that are being computed for it.
    *
    * @throws {RedisError} When that could not be confirmed.
    */
   remove(address: string): Promise<void>;
+  /**
+   * Addresses that begin so and at which an entry may be served, a page at a time. One may come twice, and what is written meanwhile may be missing.
+   *
+   * @throws {SuiteError} When the store is away, or a page takes longer than five seconds.
+   */
+  list(start: string): AsyncIterable<readonly string[]>;
 }
+
+/** How long an entry may be served. */
+export type Lifetime = Pick<EntryDraft, 'freshMs' | 'staleMs'>;
 
 /** How long `put` and `remove` are remembered. */
 export const TOMBSTONE_MS = 180_000;

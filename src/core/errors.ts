@@ -148,3 +148,16 @@ export class LimitKeyError extends SuiteError {
     super('ERR_LIMIT_KEY', message);
   }
 }
+
+/** A loader has taken longer than the `hardTimeout` of a call. It goes on, and what it makes is stored. */
+export class LoadTimeoutError extends SuiteError {
+  override readonly name = 'LoadTimeoutError';
+  readonly key: string;
+  readonly timeoutMs: number;
+
+  constructor(key: string, timeoutMs: number) {
+    super('ERR_LOAD_TIMEOUT', `Loading "${key}" took longer than ${timeoutMs} ms`);
+    this.key = key;
+    this.timeoutMs = timeoutMs;
+  }
+}

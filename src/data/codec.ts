@@ -43,6 +43,11 @@ const FORMAT = { json: 0, richJson: 1, buffer: 2, uint8Array: 3, serializer: 4 }
 const FORMAT_BITS = 0x0f;
 const COMPRESSED = 0x10;
 
+/** Whether the body is JSON that says everything: arrays, objects, and what is no object. */
+export function isPlainJson(flags: number): boolean {
+  return (flags & FORMAT_BITS) === FORMAT.json;
+}
+
 interface Format {
   encode(value: unknown): Encoded;
   decode(format: number, body: Buffer): unknown;

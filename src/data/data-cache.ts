@@ -1,5 +1,4 @@
 import type { Duration, Ttl } from '../core/duration.ts';
-import type { Explanation } from './explain.ts';
 import type { StandardSchema } from './schema.ts';
 
 /** How one value is kept. */
@@ -178,5 +177,27 @@ export interface DataCache {
 }
 
 /** What calls of a namespace do not say. Tags add up. */
-export type NamespaceOptions = Omit<LoadOptions<never>, 'signal' | 'fresh' | 'schema' | 'tags'> &
-  Pick<DataEntryOptions, 'tags'>;
+export interface NamespaceOptions
+  extends DataEntryOptions, Omit<LoadOptions<never>, keyof DataEntryOptions | 'signal' | 'fresh' | 'schema'> {}
+
+/** What is known about one key. */
+export interface Explanation {
+  /** `fresh`: returned. `stale`: past its lifetime or softly purged, returned only while, or in place of, a load. `invalid`: an invalidation has hit it. `unavailable`: Redis is away. */
+  readonly state: 'fresh' | 'stale' | 'invalid' | 'absent' | 'unavailable';
+  /** In words. */
+  readonly reason: string;
+  /** Where it is. */
+  readonly tier: 'memory' | 'redis' | undefined;
+  readonly ageMs?: number;
+  /** How long it is still fresh; below 0 since when it is not. */
+  readonly ttlMs?: number;
+  readonly tags?: readonly string[];
+  /** Bytes of the stored value. */
+  readonly bytes?: number;
+  /** How long loading it took; 0 where it was set. */
+  readonly computeMs?: number;
+  /** What its loader called this version of it. */
+  readonly validator?: string | undefined;
+  /** The invalidations that hit it: `tag product:7`. */
+  readonly invalidatedBy?: readonly string[];
+}

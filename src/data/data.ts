@@ -1,65 +1,71 @@
 import { readEnvironment } from '../core/environment.ts';
 import { toTtlMs, type Ttl } from '../core/duration.ts';
+import { ConfigError } from '../core/errors.ts';
 import { checkOptions } from '../core/options.ts';
+import type { Bytes } from '../core/bytes.ts';
 import { BACKEND_OPTIONS, type Backend, backendOf, type BackendOptions } from '../cache/backend.ts';
-import type { EntryDraft } from '../cache/entry.ts';
-import { createReadThrough } from '../cache/read-through.ts';
-import type { Found } from '../cache/store.ts';
-import { entryKey, keyPurge, toTags } from '../cache/tags.ts';
-import type { Stamp } from '../register/mirror.ts';
-import { fromJson, toJson } from './json.ts';
+import { createCodec, type Serializer } from './codec.ts';
+import type { DataCache, NamespaceOptions } from './data-cache.ts';
+import { explain } from './explain.ts';
+import { addressOf, createKeySpace, type KeySpace } from './key-space.ts';
+import { loadMany } from './load-many.ts';
+import { createOperations } from './operations.ts';
+import { answer } from './read-through.ts';
+import { createSettings, NAMESPACE_OPTIONS, type SettingsOf } from './settings.ts';
+import { type DataState, stateOn } from './state.ts';
+import { createValues, type ValueMode } from './values.ts';
 
-/** How one value is kept. */
-export interface DataEntryOptions {
-  /** How long. Default: the cache's `defaultTtl`. */
-  readonly ttl?: Ttl | undefined;
-  /** What it depends on: `invalidate(['user:7'])` drops it. */
-  readonly tags?: readonly string[] | undefined;
+export type { Serializer } from './codec.ts';
+export type {
+  DataCache,
+  DataEntryOptions,
+  DataReadOptions,
+  Explanation,
+  LoadContext,
+  Loader,
+  LoaderOfMany,
+  LoadManyContext,
+  LoadManyOptions,
+  LoadOptions,
+  NamespaceOptions,
+  StaleValue,
+} from './data-cache.ts';
+export type { StandardSchema } from './schema.ts';
+
+/** What a data cache does, beside where it lives: what calls do not say, and how values are written down. */
+export interface DataOptions extends NamespaceOptions {
+  /** Writes values down in another way than JSON with types. */
+  readonly serializer?: Serializer | undefined;
+  /** Values are compressed from this size on. */
+  readonly compressAbove?: Bytes | 'never' | undefined;
+  /**
+   * `copies`: every caller gets a value of his own. `frozen`: values that are plain JSON are deeply frozen and, where they are in the memory of this process, the same for all callers, which spares
+   * parsing them. Default: `copies`.
+   */
+  readonly values?: ValueMode | undefined;
 }
 
 /** Options of {@link createDataCache}. */
-export interface DataCacheOptions extends BackendOptions {
+export interface DataCacheOptions extends DataOptions, BackendOptions {
   /** Lifetime of values stored without one. Default: the variable CACHE_DEFAULT_TTL, else 5 minutes. */
   readonly defaultTtl?: Ttl | undefined;
 }
 
+const DATA_OPTIONS = [...NAMESPACE_OPTIONS, 'serializer', 'compressAbove', 'values'];
+
 /**
- * Values by key, as JSON: what comes back is what `JSON.parse` makes of it. Reads answer within the deadline; when Redis is away they find nothing, writes are
- * dropped and loaders run.
+ * Creates the data cache of a connection and prefix.
+ *
+ * @throws {ConfigError} When an option is wrong.
  */
-export interface DataCache {
-  /** The value, or `undefined` when there is none. */
-  get<T>(key: string): Promise<T | undefined>;
-  /**
-   * Stores a value. A `getOrSet` of this key that is being computed anywhere will not replace it. Resolves false when it was not stored; the former value is then
-   * dropped as soon as Redis can be reached.
-   *
-   * @throws {TypeError} When the value has no JSON form.
-   * @throws {ConfigError} When the ttl is not a lifetime.
-   */
-  set(key: string, value: unknown, options?: DataEntryOptions): Promise<boolean>;
-  /**
-   * Deletes a value, also one that is being computed anywhere.
-   *
-   * @throws {RedisError} When that could not be confirmed; it is then tried again in the background.
-   */
-  delete(key: string): Promise<void>;
-  /**
-   * The value; loaded and stored when there is none. Callers that miss at the same time share one load, unless something it depends on was invalidated after it
-   * began. A softly purged value is returned and reloaded behind. Errors of `load` pass through and nothing is stored; `undefined` is not stored either,
-   * nor what took longer than two minutes to load.
-   */
-  getOrSet<T>(key: string, load: () => T | Promise<T>, options?: DataEntryOptions): Promise<T>;
-}
-
-/** What is known of an entry before its value. */
-type Plan = Pick<EntryDraft, 'key' | 'tags' | 'freshMs'>;
-
-/** Creates the data cache of a connection and prefix. */
 export function createDataCache(options: DataCacheOptions = {}): DataCache {
-  checkOptions('createDataCache', options, [...BACKEND_OPTIONS, 'defaultTtl']);
-  const defaultTtlMs = toDefaultTtlMs(options.defaultTtl);
-  return createData(backendOf(options), defaultTtlMs);
+  checkOptions('createDataCache', options, [...BACKEND_OPTIONS, ...DATA_OPTIONS, 'defaultTtl']);
+  const { redis, prefix, backend, deadline, logger, memory, maxStaleness, onUnverifiable, defaultTtl, ...rest } =
+    options;
+  const place = { redis, prefix, backend, deadline, logger, memory, maxStaleness, onUnverifiable };
+  const defaultTtlMs = toDefaultTtlMs(defaultTtl);
+  checkDataOptions(rest);
+  return createData(backendOf(place), defaultTtlMs, rest);
 }
 
 /** Lifetime of values stored without one, from the option or the environment. */
@@ -67,95 +73,64 @@ export function toDefaultTtlMs(defaultTtl: Ttl | undefined): number {
   return defaultTtl === undefined ? (readEnvironment().defaultTtlMs ?? 300_000) : toTtlMs(defaultTtl, 'defaultTtl');
 }
 
-/** {@link createDataCache} on a backend that is already there. */
-export function createData({ store, dataStatistics, events }: Backend, defaultTtlMs: number): DataCache {
-  const { register } = store;
-  const readThrough = createReadThrough(store);
-  const count = (what: Parameters<typeof dataStatistics.count>[1]): void => dataStatistics.count('data', what);
+/** Refuses what is wrong before anything is opened. */
+export function checkDataOptions(options: DataOptions): void {
+  checkOptions('data', options, DATA_OPTIONS);
+  const { values = 'copies', serializer, compressAbove, ...defaults } = options;
+  if (!['copies', 'frozen'].includes(values)) throw new ConfigError("values is 'copies' or 'frozen'.");
+  createCodec({ serializer, compressAbove });
+  createSettings(defaults, 1_000);
+}
 
-  /** Checks what the caller wants, before anything is loaded or stored. */
-  function planOf(key: string, { ttl, tags = [] }: DataEntryOptions): Plan {
-    return {
-      key: entryKey('d', key),
-      tags: toTags(tags, `"${key}"`),
-      freshMs: ttl === undefined ? defaultTtlMs : toTtlMs(ttl, 'ttl'),
-    };
-  }
+/** {@link createDataCache} on a backend that is already there, with options that were checked. */
+export function createData(backend: Backend, defaultTtlMs: number, options: DataOptions = {}): DataCache {
+  const { serializer, compressAbove, values = 'copies', ...defaults } = options;
+  const codec = createCodec({ serializer, compressAbove });
+  const state = stateOn(backend, codec, createValues(codec, values, backend.events));
+  return cacheOf(state, createKeySpace(''), { defaults, defaultTtlMs });
+}
 
-  async function counted(write: Promise<boolean>, key: string): Promise<boolean> {
-    const isStored = await write;
-    if (isStored) {
-      count('stores');
-      events.tell('cache:store', { route: 'data', key });
-    }
-    return isStored;
-  }
-
-  function served(found: Found, key: string): void {
-    count(found.state === 'fresh' ? 'hits' : 'stale');
-    events.tell(found.state === 'fresh' ? 'cache:hit' : 'cache:stale', { route: 'data', key });
-  }
-
-  function missed(key: string, isAvailable: boolean): void {
-    count(isAvailable ? 'misses' : 'bypasses');
-    if (!isAvailable) count('errors');
-    events.tell(isAvailable ? 'cache:miss' : 'cache:bypass', { route: 'data', key });
-  }
-
+/** The data cache of some keys. */
+function cacheOf(
+  state: DataState,
+  space: KeySpace,
+  { defaults, defaultTtlMs }: { readonly defaults: NamespaceOptions; readonly defaultTtlMs: number },
+): DataCache {
+  const settingsOf: SettingsOf = createSettings(defaults, defaultTtlMs);
   return {
-    async get<T>(key: string) {
-      const { found, stamp } = await store.read(addressOf(key));
-      if (found === undefined) {
-        missed(key, stamp !== undefined);
-        return undefined;
-      }
-      served(found, key);
-      return fromJson(found.entry.body) as T | undefined;
+    ...createOperations(state, space, settingsOf),
+    ...countersIn(state, space),
+    async getOrSet(key, load, options) {
+      const settings = settingsOf.load(options);
+      settings.signal?.throwIfAborted();
+      const full = space.full(key);
+      const request = { key: full, address: addressOf(full), settings, load };
+      const lookup = state.store.read(request.address);
+      return answer(state, request, lookup instanceof Promise ? await lookup : lookup);
     },
-    async set(key, value, options = {}) {
-      const address = addressOf(key);
-      const plan = planOf(key, options);
-      const json = toJson(value);
-      if (json === undefined) throw new TypeError(`"${key}": the value has no JSON form.`);
-      const stamp = (await register.refresh()) ? register.stamp() : undefined;
-      const isStored = stamp !== undefined && (await counted(store.put(address, draftOf(plan, json, stamp, 0)), key));
-      if (!isStored) register.owe([keyPurge('d', key)]); // The former value must not outlive it.
-      return isStored;
+    async getOrSetMany(keys, load, options) {
+      const settings = settingsOf.load(options);
+      settings.signal?.throwIfAborted();
+      return loadMany(state, space, { keys, load, settings });
     },
-    async delete(key) {
-      const address = addressOf(key);
-      try {
-        await store.remove(address);
-      } catch (error) {
-        register.owe([keyPurge('d', key)]);
-        throw error;
-      }
+    namespace(name, options = {}) {
+      checkOptions('namespace', options, NAMESPACE_OPTIONS);
+      const tags = [...(defaults.tags ?? []), ...(options.tags ?? [])];
+      return cacheOf(state, space.within(name), { defaults: { ...defaults, ...options, tags }, defaultTtlMs });
     },
-    async getOrSet<T>(key: string, load: () => T | Promise<T>, options: DataEntryOptions = {}) {
-      const address = addressOf(key);
-      const plan = planOf(key, options);
-      return readThrough<T>({
-        address,
-        dependencies: plan,
-        load,
-        toDraft(value, stamp, computeMs) {
-          const json = toJson(value);
-          return json === undefined ? undefined : draftOf(plan, json, stamp, computeMs);
-        },
-        fromBody: (body) => fromJson(body) as T | undefined,
-        write: (draft, version) => counted(store.write(address, draft, version), key),
-        onServed: (found) => served(found, key),
-        onMissed: (isAvailable) => missed(key, isAvailable),
-      });
-    },
+    explain: async (key) => explain(state, space.full(key)),
   };
 }
 
-function draftOf(plan: Plan, json: string, stamp: Stamp, computeMs: number): EntryDraft {
-  return { ...plan, stamp, flags: 0, staleMs: 0, computeMs, metadata: '', body: Buffer.from(json) };
-}
-
-function addressOf(key: unknown): string {
-  if (typeof key !== 'string') throw new TypeError(`A cache key must be a string, not ${typeof key}.`);
-  return entryKey('d', key);
+function countersIn({ counters }: DataState, space: KeySpace): Pick<DataCache, 'increment' | 'decrement' | 'counter'> {
+  async function add(key: string, by: number, ttl: Ttl | undefined): Promise<number> {
+    const full = space.full(key);
+    if (!Number.isSafeInteger(by)) throw new TypeError(`"${full}": a counter counts in whole numbers.`);
+    return counters.add(addressOf(full), by, ttl === undefined ? undefined : toTtlMs(ttl, 'ttl'));
+  }
+  return {
+    increment: async (key, by = 1, { ttl } = {}) => add(key, by, ttl),
+    decrement: async (key, by = 1, { ttl } = {}) => add(key, -by, ttl),
+    counter: async (key) => counters.get(addressOf(space.full(key))),
+  };
 }

@@ -2,6 +2,7 @@ import { entryKey } from '../cache/tags.ts';
 import type { EntryDraft } from '../cache/entry.ts';
 import type { Lease, LeaseOutcome } from '../cache/leases.ts';
 import { inTime, within } from '../core/deadline.ts';
+import type { Dependencies } from '../register/ledger.ts';
 import type { Stamp } from '../register/mirror.ts';
 import type { Forward } from './cache-status.ts';
 import { compressBody } from './compress.ts';
@@ -75,23 +76,29 @@ export function beginFlight({ config, key, state, flightKey }: Exchange, stamp: 
   });
   // A flight that takes longer ends for others, so that a handler that never answers holds back only those who came with it.
   const outcome = within<Outcome>(MAX_WAIT_MS, shared, 'refused');
-  const tags = typeof config.tags === 'function' ? [] : config.tags;
-  const end = state.flights.begin(flightKey, { stamp, known: { key: entryKey('h', key.name), tags } }, outcome);
+  const end = state.flights.begin(flightKey, { stamp, known: knownOf(key, config) }, outcome);
   outcome.then(end, end);
   return share;
 }
 
+/** What is known to invalidate a response before its handler has run. */
+function knownOf(key: Exchange['key'], { tags }: Exchange['config']): Dependencies {
+  return { key: entryKey('h', key.name), tags: typeof tags === 'function' ? [] : tags };
+}
+
 /** Becomes the one that computes, over all processes; or learns that another has stored a response (`again`), or has none that can be shared or takes too long (`refused`). */
 export async function claim(
-  { state, group, flightKey }: Exchange,
+  { state, group, flightKey, key, config }: Exchange,
   lookup: Located,
 ): Promise<Pick<Sharing, 'settle'> | 'again' | 'refused'> {
   const giveUpAt = performance.now() + MAX_WAIT_MS;
   const { leases } = state.backend;
   if (leases === undefined) return NOBODY;
-  const { address, bytes } = lookup;
+  const { address, bytes, stamp } = lookup;
+  const known = knownOf(key, config);
+  const isOfUse = (theirs: Stamp): boolean => state.backend.store.register.judge(theirs, () => known) === 'valid';
   for (let deadlineAt = lookup.deadlineAt; performance.now() < giveUpAt;) {
-    const lease = await askInTime(leases.ask(address, group, bytes), deadlineAt);
+    const lease = await askInTime(leases.ask(address, { group, seen: bytes, stamp, isOfUse }), deadlineAt);
     deadlineAt = Infinity; // From now on others are waited for, and each question has a deadline of its own.
     if (lease.state === 'changed') return 'again';
     if (lease.state === 'mine') return lease;

@@ -1,4 +1,4 @@
-import { LRUCache } from 'lru-cache';
+import { createBounded } from '../core/bounded.ts';
 import { type CacheStore, type Lookup, UNAVAILABLE } from '../cache/store.ts';
 import { inTime } from '../core/deadline.ts';
 import { fieldNames } from './field-names.ts';
@@ -42,7 +42,7 @@ interface Remembered {
  * all the same; what is remembered wrongly costs a second read and never selects a wrong variant, because names and values are both part of a variant's address.
  */
 export function createVariantReader(store: CacheStore): VariantReader {
-  const remembered = new LRUCache<string, Remembered>({ max: MAX_REMEMBERED });
+  const remembered = createBounded<string, Remembered>(MAX_REMEMBERED);
 
   function remember(address: string, names: readonly string[]): Remembered {
     const known = remembered.get(address);

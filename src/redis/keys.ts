@@ -8,12 +8,16 @@ const MAX_CLIENT_BYTES = 64;
 export interface Keys {
   /** One cache entry: `P:e:{key}`. The braces put everything about one key into one Cluster slot. */
   entry(key: string): string;
+  /** What the names of entries begin with whose keys begin so: those that are spelled out, and hashes, which do not tell. */
+  entriesFrom(start: string): readonly string[];
   /** Names the latest `put` or `remove` of a key, for computations that began before: `P:l:{key}`. */
   tombstone(key: string): string;
   /** Where a computed entry waits to be accepted: `P:f:{key}:<id>`. */
   filled(key: string, id: string): string;
   /** Who computes an entry now, and who waits for it: `P:c:{key}:<group>`. */
   lease(key: string, group: string): string;
+  /** A number that is counted up and down, beside the entry of the same key: `P:n:{key}`. */
+  counter(key: string): string;
   /** Channel on which one process is told of leases it waits for: `P:w:<process>`. */
   inbox(process: string): string;
   /** The invalidation register: `P:reg`. */
@@ -49,9 +53,14 @@ export function createKeys(prefix: string, keyPrefix = ''): Keys {
   }
   return {
     entry: (key) => `${prefix}:e:{${escapeKey(key)}}`,
+    entriesFrom: (start) => [
+      `${prefix}:e:{${start === '' ? '' : escapeKey(start)}`,
+      ...(start === '' ? [] : [`${prefix}:e:{%`]),
+    ],
     tombstone: (key) => `${prefix}:l:{${escapeKey(key)}}`,
     filled: (key, id) => `${prefix}:f:{${escapeKey(key)}}:${id}`,
     lease: (key, group) => `${prefix}:c:{${escapeKey(key)}}:${group}`,
+    counter: (key) => `${prefix}:n:{${escapeKey(key)}}`,
     inbox: (process) => `${keyPrefix}${prefix}:w:${process}`,
     register: `${prefix}:reg`,
     limit: (limiter, client, part) => `${prefix}:rl:{${limiter}:${client}}:${part}`,

@@ -10,6 +10,11 @@ export interface Dependencies {
   readonly user?: string;
 }
 
+/** A purge and the clock of the latest such. */
+interface Noted extends Pick<Purge, 'kind' | 'value'> {
+  readonly clock: number;
+}
+
 /** Purges of one mode and the clock of the latest of each. */
 export interface Ledger {
   /** The newest clock noted. */
@@ -20,8 +25,10 @@ export interface Ledger {
   note(purge: Pick<Purge, 'kind' | 'value'>, clock: number): void;
   /** Whether a purge newer than `clock` hits an entry. */
   hits(entry: Dependencies, clock: number): boolean;
+  /** Those purges newer than `clock` that hit an entry: slow, for people. */
+  hitting(entry: Dependencies, clock: number): Noted[];
   /** Everything noted. */
-  list(): { readonly kind: PurgeKind; readonly value: string; readonly clock: number }[];
+  list(): Noted[];
   /** The clock at or below which all purges of a kind lie but the newest `max`; 0 when there are no more than that. */
   clockBeyond(kind: PurgeKind, max: number): number;
   /** Forgets purges at or below `floor`. */
@@ -76,6 +83,14 @@ export function createLedger(): Ledger {
           (list, at) => at > clock && (JSON.parse(list) as string[]).every((tag) => tags.includes(tag)),
         )
       );
+    },
+    hitting(entry, clock) {
+      return this.list().filter((noted) => {
+        if (noted.clock <= clock) return false;
+        const one = createLedger();
+        one.note(noted, noted.clock);
+        return one.hits(entry, clock);
+      });
     },
     list: () => kinds.flatMap((kind) => [...clocks[kind]].map(([value, clock]) => ({ kind, value, clock }))),
     clockBeyond(kind, max) {

@@ -10,6 +10,7 @@ export function createMemoryRegister(maxRecords: number = MAX_RECORDS): Register
     owe: (purges) => void register.invalidate(purges),
     refresh: () => true,
     judge: mirror.judge,
+    blame: mirror.blame,
     stamp: () => ({ generation: mirror.generation, clock: mirror.syncedClock }),
     async invalidate(purges) {
       const previousClock = mirror.syncedClock;

@@ -1,5 +1,5 @@
 import { createLedger, type Dependencies, type Ledger } from './ledger.ts';
-import { fromMember, type Purge, toMember } from './records.ts';
+import { fromMember, type Purge, type PurgeKind, toMember } from './records.ts';
 
 /** The moment a computation began: the register's clock (microseconds) and its generation. */
 export interface Stamp {
@@ -22,6 +22,8 @@ export interface Mirror {
   readonly floor: number;
   /** Judges what was computed at `stamp`. `describe` is asked only when something newer than the stamp is known. */
   judge(stamp: Stamp, describe: () => Dependencies): Verdict;
+  /** Names what has hit what was computed at `stamp`, the newest first. */
+  blame(stamp: Stamp, describe: () => Dependencies): string[];
   /** Notes invalidations, in any order, late ones included. */
   apply(members: readonly (readonly [member: string, clock: number])[]): void;
   /** Everything up to `clock` has been applied. */
@@ -34,6 +36,16 @@ export interface Mirror {
   /** The floor that leaves at most `max` patterns, and as many tag sets, of either mode; 0 when there are no more than that. */
   overflowOf(max: number): number;
 }
+
+const NAMES: Record<PurgeKind, string> = {
+  tag: 'tag ',
+  allTags: 'all of the tags ',
+  key: 'key ',
+  prefix: 'prefix ',
+  pattern: 'pattern ',
+  everything: 'everything',
+  user: 'user ',
+};
 
 /** Creates the copy of an empty register. */
 export function createMirror(generation: number): Mirror {
@@ -69,6 +81,14 @@ export function createMirror(generation: number): Mirror {
       const entry = describe();
       if (hard.hits(entry, stamp.clock)) return 'dead';
       return soft.hits(entry, stamp.clock) ? 'soft' : 'valid';
+    },
+    blame(stamp, describe) {
+      if (stamp.generation !== generation) return ['the register was lost, and began anew'];
+      if (!(stamp.clock >= floor)) return ['everything, or something so long ago that it is not known any more'];
+      const entry = describe();
+      return [...hard.hitting(entry, stamp.clock), ...soft.hitting(entry, stamp.clock)]
+        .toSorted((a, b) => b.clock - a.clock)
+        .map(({ kind, value }) => NAMES[kind] + value);
     },
     apply(members) {
       for (const [member, clock] of members) {

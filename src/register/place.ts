@@ -20,14 +20,19 @@ import type { Register } from './register.ts';
 
 /** Where things live that heed invalidations. The same in every factory; parts with the same connection and prefix share what they keep there. */
 export interface RegisteredPlaceOptions extends PlaceOptions {
-  /** Bound of the embedded backend: of its cache, and of its sessions. Default: `64mb`. */
+  /**
+   * Without Redis the bound of the embedded backend: of its cache, and of its sessions; `64mb` unless said. With Redis the bound of copies that are kept in this process of what was
+   * lately read; none unless said.
+   */
   readonly memory?: Bytes | undefined;
+  /** What becomes of a copy in this process while Redis is away and cannot say whether it is still right: `serve` returns it until it ends. Default: `bypass`. */
+  readonly onUnverifiable?: 'bypass' | 'serve' | undefined;
   /** How far behind an invalidation a read may be. Default: 0, not at all. */
   readonly maxStaleness?: Duration | undefined;
 }
 
 /** Names of {@link RegisteredPlaceOptions}, for checking. */
-export const REGISTERED_PLACE_OPTIONS = [...PLACE_OPTIONS, 'memory', 'maxStaleness'] as const;
+export const REGISTERED_PLACE_OPTIONS = [...PLACE_OPTIONS, 'memory', 'maxStaleness', 'onUnverifiable'] as const;
 
 /** One connection and prefix: what all parts on them share. */
 export interface Place {
@@ -36,18 +41,27 @@ export interface Place {
   readonly keys: Keys;
   readonly register: Register;
   readonly events: EventBus;
-  /** Bound of each thing that is kept in this process' memory. */
+  /** Bound of each thing that is kept in this process' memory; 0 for none. */
   readonly memoryBytes: number;
+  /** How far behind an invalidation a read may be. */
+  readonly maxStalenessMs: number;
+  readonly onUnverifiable: 'bypass' | 'serve';
   /** Has `close` called with the last user. */
   onClose(close: () => void): void;
   /** One of its users needs it no more. With the last of them what was opened for it is closed. */
   close(): void;
 }
 
+interface Settings {
+  readonly maxStaleness: number;
+  readonly memory: number;
+  readonly onUnverifiable: 'bypass' | 'serve';
+}
+
 interface Shared {
   readonly place: Place;
   readonly open: () => void;
-  readonly settings: Readonly<Record<string, number>>;
+  readonly settings: Settings;
 }
 
 const shelf = createShelf<Shared>();
@@ -68,13 +82,19 @@ export function placeOf(options: RegisteredPlaceOptions): Place {
   return shared.place;
 }
 
-function settingsOf({ maxStaleness, memory }: RegisteredPlaceOptions): Record<string, number> {
-  return { maxStaleness: toMs(maxStaleness ?? 0, 'maxStaleness'), memory: toBytes(memory ?? '64mb', 'memory') };
+function settingsOf({ maxStaleness, memory, redis, onUnverifiable = 'bypass' }: RegisteredPlaceOptions): Settings {
+  if (!['bypass', 'serve'].includes(onUnverifiable)) throw new ConfigError("onUnverifiable is 'bypass' or 'serve'.");
+  const defaultMemory = redis === undefined ? toBytes('64mb', 'memory') : 0;
+  return {
+    maxStaleness: toMs(maxStaleness ?? 0, 'maxStaleness'),
+    memory: memory === undefined ? defaultMemory : toBytes(memory, 'memory'),
+    onUnverifiable,
+  };
 }
 
 function checkSame(options: RegisteredPlaceOptions, existing: Shared, prefix: string): void {
   const wanted = settingsOf(options);
-  for (const name of ['maxStaleness', 'memory'] as const) {
+  for (const name of ['maxStaleness', 'memory', 'onUnverifiable'] as const) {
     if (options[name] !== undefined && wanted[name] !== existing.settings[name]) {
       throw new ConfigError(
         `${name}: the cache "${prefix}" is already in use with another value. Give it in one place only.`,
@@ -101,7 +121,7 @@ function openRedis(options: RegisteredPlaceOptions, redis: RedisClient, prefix: 
   const settings = settingsOf(options);
   const connection = connectionOf(redis, deadline === undefined ? undefined : toMs(deadline, 'deadline'));
   const keys = createKeys(prefix, keyPrefixOf(redis));
-  const register = createRedisRegister({ connection, keys, maxStalenessMs: settings['maxStaleness'] ?? 0 });
+  const register = createRedisRegister({ connection, keys, maxStalenessMs: settings.maxStaleness });
   return share(settings, { connection, keys, register, events: eventsOf(redis, prefix) });
 }
 
@@ -115,7 +135,9 @@ function share(
   const closers = [forget, parts.register.close];
   const place: Place = {
     ...parts,
-    memoryBytes: settings['memory'] ?? 0,
+    memoryBytes: settings.memory,
+    maxStalenessMs: settings.maxStaleness,
+    onUnverifiable: settings.onUnverifiable,
     onClose: (close) => closers.push(close),
     close() {
       users--;

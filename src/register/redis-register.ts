@@ -153,6 +153,11 @@ export function createRedisRegister({
       if (unconfirmed.size > 0 && unconfirmed.hits(describe())) return 'dead';
       return sync.mirror?.judge(stamp, describe) ?? 'dead';
     },
+    blame(stamp, describe) {
+      if (unconfirmed.size > 0 && unconfirmed.hits(describe()))
+        return ['an invalidation that Redis has not confirmed yet'];
+      return sync.mirror?.blame(stamp, describe) ?? [];
+    },
     stamp() {
       const { mirror } = sync;
       return mirror === undefined ? undefined : { generation: mirror.generation, clock: mirror.syncedClock };

@@ -22,6 +22,8 @@ export interface Register {
   refresh(): true | Promise<boolean>;
   /** Judges what was computed at `stamp`, after `refresh`. */
   judge(stamp: Stamp, describe: () => Dependencies): Verdict;
+  /** Names what has hit what was computed at `stamp`, the newest first: `tag product:7`. Empty when nothing did. For people: it looks at everything that is known. */
+  blame(stamp: Stamp, describe: () => Dependencies): string[];
   /** The stamp for a computation that begins now, after `refresh`. */
   stamp(): Stamp | undefined;
   /**

@@ -23,7 +23,7 @@ describe('the cache of a connection and prefix', () => {
     const [redis, other, prefix] = [idleRedis(), idleRedis(), uniquePrefix()];
     const backend = backendOf({ redis, prefix });
     expect(backendOf({ redis, prefix })).toBe(backend);
-    expect(backendOf({ redis, prefix, maxStaleness: 0, memory: '64mb', deadline: '100ms' })).toBe(backend);
+    expect(backendOf({ redis, prefix, maxStaleness: 0, deadline: '100ms' })).toBe(backend);
     expect(backendOf({ redis, prefix: `${prefix}2` })).not.toBe(backend);
     expect(backendOf({ redis: other, prefix })).not.toBe(backend);
     expect(backendOf({ prefix })).not.toBe(backend);
@@ -37,6 +37,8 @@ describe('the cache of a connection and prefix', () => {
     expect(mistakeIn({ redis, prefix, maxStaleness: 0 })).toContain('maxStaleness');
     expect(mistakeIn({ redis, prefix, deadline: 81 })).toContain('deadline');
     expect(mistakeIn({ redis, prefix: `${prefix}2`, deadline: 81 })).toContain('deadline');
+    expect(mistakeIn({ redis, prefix, memory: '64mb' })).toContain('memory');
+    expect(mistakeIn({ redis, prefix, onUnverifiable: 'serve' })).toContain('onUnverifiable');
     backendOf({ prefix, memory: '1mb' });
     expect(mistakeIn({ prefix, memory: '2mb' })).toContain('memory');
     expect(backendOf({ redis, prefix, maxStaleness: 50, deadline: '80ms' }).kind).toBe('redis');

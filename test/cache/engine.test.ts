@@ -1,10 +1,9 @@
-import { describe, expect, it, jest } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import type { EntryDraft } from '../../src/cache/entry.ts';
 import { createFlights } from '../../src/cache/flights.ts';
 import { createMemoryStore } from '../../src/cache/memory-store.ts';
-import { createReadThrough, type ReadThrough } from '../../src/cache/read-through.ts';
 import { createStatistics } from '../../src/cache/statistics.ts';
-import { type CacheStore, UNAVAILABLE } from '../../src/cache/store.ts';
+import type { CacheStore } from '../../src/cache/store.ts';
 import { toTags, urlTag } from '../../src/cache/tags.ts';
 import { createMemoryRegister } from '../../src/register/memory-register.ts';
 import type { Purge } from '../../src/register/records.ts';
@@ -112,120 +111,6 @@ describe('computations under way', () => {
     expect(flights.find('d:k')?.outcome).toBe(second.promise); // The end of the first does not end the second.
     endSecond();
     expect(flights.find('d:k')).toBeUndefined();
-  });
-});
-
-function requestOf(store: CacheStore, load: () => unknown): ReadThrough<unknown> & { readonly missed: boolean[] } {
-  const missed: boolean[] = [];
-  return {
-    missed,
-    address: 'd:k',
-    dependencies: { key: 'd:k', tags: ['a'] },
-    load,
-    toDraft: (value, stamp) => (typeof value === 'string' ? draftOf(value, stamp) : undefined),
-    fromBody: (body) => (body.toString() === 'unreadable' ? undefined : body.toString()),
-    write: (draft, version) => store.write('d:k', draft, version),
-    onServed: () => undefined,
-    onMissed: (isAvailable) => missed.push(isAvailable),
-  };
-}
-
-/** What can go on without Redis or a loader has gone on. */
-const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-
-describe('reading through', () => {
-  it('loads once for callers that miss at the same time, and serves what was loaded after', async () => {
-    const store = openStore();
-    const readThrough = createReadThrough(store);
-    const load = jest.fn(async () => 'value');
-    const request = requestOf(store, load);
-    expect(await Promise.all(Array.from({ length: 20 }, () => readThrough(request)))).toEqual(
-      Array.from({ length: 20 }, () => 'value'),
-    );
-    expect(await readThrough(request)).toBe('value');
-    expect(load).toHaveBeenCalledTimes(1);
-    expect(request.missed).toHaveLength(20);
-  });
-
-  it('does not share a load that was invalidated after it began, whether before or after others joined', async () => {
-    const store = openStore();
-    const readThrough = createReadThrough(store);
-    const loads = [deferred<string>(), deferred<string>(), deferred<string>()] as const;
-    let begun = 0;
-    const request = requestOf(store, () => loads[begun++ as 0].promise);
-    const first = readThrough(request);
-    const joined = readThrough(request);
-    await settled();
-    await store.register.invalidate([purge()]);
-    const later = readThrough(request);
-    await settled();
-    expect(begun).toBe(2);
-    loads[0].resolve('old');
-    expect(await first).toBe('old'); // It asked before the invalidation.
-    loads[1].resolve('new');
-    expect([await joined, await later, await readThrough(request)]).toEqual(['new', 'new', 'new']);
-    expect(begun).toBe(2);
-  });
-
-  it('passes errors on to all who share the load, and stores nothing', async () => {
-    const store = openStore();
-    const readThrough = createReadThrough(store);
-    const load = jest.fn(async () => Promise.reject(new Error('no database')));
-    const request = requestOf(store, load);
-    const outcomes = await Promise.allSettled([readThrough(request), readThrough(request)]);
-    expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
-    expect(load).toHaveBeenCalledTimes(1);
-    await expect(readThrough(request)).rejects.toThrow('no database');
-    expect(load).toHaveBeenCalledTimes(2);
-  });
-
-  it('returns what is softly purged at once and loads behind, once', async () => {
-    const store = openStore();
-    const readThrough = createReadThrough(store);
-    await store.write('d:k', draftOf('old', store.stamp()));
-    await store.register.invalidate([purge('soft')]);
-    const next = deferred<string>();
-    const load = jest.fn(() => next.promise);
-    const request = requestOf(store, load);
-    expect([await readThrough(request), await readThrough(request)]).toEqual(['old', 'old']);
-    expect(load).toHaveBeenCalledTimes(1);
-    next.resolve('new');
-    await next.promise;
-    await new Promise(setImmediate);
-    expect(await readThrough(request)).toBe('new');
-  });
-
-  it('survives a load behind that fails', async () => {
-    const store = openStore();
-    const readThrough = createReadThrough(store);
-    await store.write('d:k', draftOf('old', store.stamp()));
-    await store.register.invalidate([purge('soft')]);
-    const request = requestOf(store, async () => Promise.reject(new Error('no database')));
-    expect(await readThrough(request)).toBe('old');
-    await new Promise(setImmediate);
-    expect(await readThrough(request)).toBe('old');
-  });
-
-  it('loads for everybody when the store cannot be relied on', async () => {
-    const store = { ...openStore(), read: () => UNAVAILABLE };
-    const readThrough = createReadThrough(store);
-    const load = jest.fn(async () => 'value');
-    const request = requestOf(store, load);
-    await Promise.all([readThrough(request), readThrough(request)]);
-    expect(load).toHaveBeenCalledTimes(2);
-    expect(request.missed).toEqual([false, false]);
-  });
-
-  it('takes what it cannot read for a miss, and shares values it cannot store', async () => {
-    const store = openStore();
-    const readThrough = createReadThrough(store);
-    await store.write('d:k', draftOf('unreadable', store.stamp()));
-    const load = jest.fn(async () => 17);
-    const request = requestOf(store, load);
-    expect(await Promise.all([readThrough(request), readThrough(request)])).toEqual([17, 17]);
-    expect(load).toHaveBeenCalledTimes(1);
-    expect(await readThrough(request)).toBe(17);
-    expect(load).toHaveBeenCalledTimes(2);
   });
 });
 

@@ -51,21 +51,23 @@ export function describeLeases(where: string, connect: () => Redis | Cluster): v
       'tell those who wait that it was %s',
       async (end) => {
         const { one, other } = scene();
-        const warmUp = await mine(one.ask('warm-up', GROUP, undefined));
+        const warmUp = await mine(one.ask('warm-up', { group: GROUP, seen: undefined }));
         await (
-          await theirs(other.ask('warm-up', GROUP, undefined))
+          await theirs(other.ask('warm-up', { group: GROUP, seen: undefined }))
         ).ended; // It listens from now on.
         warmUp.settle('stored');
         let told: unknown[] = [];
         // A message that takes longer than a moment counts as lost, and a busy machine may lose some: not all.
         for (let attempt = 0; attempt < 20 && told.join() !== [end, end].join(); attempt++) {
-          const lease = await mine(one.ask(`k${attempt}`, GROUP, undefined));
-          const waits = await Promise.all([1, 2].map(() => theirs(other.ask(`k${attempt}`, GROUP, undefined))));
+          const lease = await mine(one.ask(`k${attempt}`, { group: GROUP, seen: undefined }));
+          const waits = await Promise.all(
+            [1, 2].map(() => theirs(other.ask(`k${attempt}`, { group: GROUP, seen: undefined }))),
+          );
           lease.settle(end);
           told = await Promise.all(waits.map(({ ended }) => ended));
         }
         expect(told).toEqual([end, end]);
-        (await mine(other.ask('k0', GROUP, undefined))).settle('stored');
+        (await mine(other.ask('k0', { group: GROUP, seen: undefined }))).settle('stored');
       },
     );
 
@@ -79,7 +81,7 @@ export function describeLeases(where: string, connect: () => Redis | Cluster): v
         [other, 'k', '0+'],
         [other, 'l', GROUP],
       ] as const) {
-        states.push((await leases.ask(address, group, undefined)).state);
+        states.push((await leases.ask(address, { group, seen: undefined })).state);
       }
       expect(states).toEqual(['mine', 'theirs', 'theirs', 'mine', 'mine']);
     });
@@ -88,26 +90,26 @@ export function describeLeases(where: string, connect: () => Redis | Cluster): v
       const { one, other, keys, client } = scene();
       const entry = Buffer.alloc(80, 7);
       await client.set(keys.entry('k'), entry);
-      expect(await one.ask('k', GROUP, undefined)).toEqual({ state: 'changed' });
-      expect(await one.ask('k', GROUP, Buffer.alloc(80, 8))).toEqual({ state: 'changed' });
-      await mine(one.ask('k', GROUP, entry));
-      await theirs(other.ask('k', GROUP, entry.subarray(0, 60)));
+      expect(await one.ask('k', { group: GROUP, seen: undefined })).toEqual({ state: 'changed' });
+      expect(await one.ask('k', { group: GROUP, seen: Buffer.alloc(80, 8) })).toEqual({ state: 'changed' });
+      await mine(one.ask('k', { group: GROUP, seen: entry }));
+      await theirs(other.ask('k', { group: GROUP, seen: entry.subarray(0, 60) }));
       await client.del(keys.entry('k'));
-      expect(await other.ask('k', GROUP, entry)).toEqual({ state: 'changed' });
+      expect(await other.ask('k', { group: GROUP, seen: entry })).toEqual({ state: 'changed' });
     });
 
     it('let those ask again who are told nothing', async () => {
       const { one, other, keys, client } = scene();
-      await mine(one.ask('k', GROUP, undefined));
-      const wait = await theirs(other.ask('k', GROUP, undefined));
+      await mine(one.ask('k', { group: GROUP, seen: undefined }));
+      const wait = await theirs(other.ask('k', { group: GROUP, seen: undefined }));
       await client.del(keys.lease('k', GROUP)); // As when it runs out.
       expect(await wait.ended).toBeUndefined();
-      await mine(other.ask('k', GROUP, undefined));
+      await mine(other.ask('k', { group: GROUP, seen: undefined }));
     });
 
     it('run out after three seconds at most, and are renewed until they are settled', async () => {
       const { one, keys, client } = scene();
-      const lease = await mine(one.ask('k', GROUP, undefined));
+      const lease = await mine(one.ask('k', { group: GROUP, seen: undefined }));
       const key = keys.lease('k', GROUP);
       expect(await client.pttl(key)).toBeLessThanOrEqual(3_000);
       await client.pexpire(key, 1_900);
@@ -120,12 +122,12 @@ export function describeLeases(where: string, connect: () => Redis | Cluster): v
 
     it('cannot be given back by those who have lost them', async () => {
       const { one, other, keys, client } = scene();
-      const lost = await mine(one.ask('k', GROUP, undefined));
+      const lost = await mine(one.ask('k', { group: GROUP, seen: undefined }));
       await client.del(keys.lease('k', GROUP));
-      await mine(other.ask('k', GROUP, undefined));
+      await mine(other.ask('k', { group: GROUP, seen: undefined }));
       lost.settle('stored');
       await sleep(50);
-      expect((await one.ask('k', GROUP, undefined)).state).toBe('theirs');
+      expect((await one.ask('k', { group: GROUP, seen: undefined })).state).toBe('theirs');
     });
 
     it('go on when scripts are forgotten, and when nobody listens', async () => {
@@ -133,21 +135,21 @@ export function describeLeases(where: string, connect: () => Redis | Cluster): v
       const nodes =
         'nodes' in client && typeof client.nodes === 'function' ? client.nodes('master') : [client as Redis];
       await Promise.all(nodes.map((node) => node.script('FLUSH')));
-      const lease = await mine(one.ask('k', GROUP, undefined));
+      const lease = await mine(one.ask('k', { group: GROUP, seen: undefined }));
       other.close();
-      const wait = await theirs(other.ask('k', GROUP, undefined));
+      const wait = await theirs(other.ask('k', { group: GROUP, seen: undefined }));
       await Promise.all(nodes.map((node) => node.script('FLUSH')));
       lease.settle('stored');
       expect(['stored', undefined]).toContain(await wait.ended);
-      await mine(other.ask('k', GROUP, undefined));
+      await mine(other.ask('k', { group: GROUP, seen: undefined }));
     });
 
     it('are done without where something else stands in the place of an entry or a lease', async () => {
       const { one, keys, client } = scene();
       await client.lpush(keys.entry('k'), 'x');
       await client.set(keys.lease('l', GROUP), 'x');
-      expect(await one.ask('k', GROUP, undefined)).toEqual({ state: 'unavailable' });
-      expect(await one.ask('l', GROUP, undefined)).toEqual({ state: 'unavailable' });
+      expect(await one.ask('k', { group: GROUP, seen: undefined })).toEqual({ state: 'unavailable' });
+      expect(await one.ask('l', { group: GROUP, seen: undefined })).toEqual({ state: 'unavailable' });
     });
   });
 }

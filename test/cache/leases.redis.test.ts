@@ -26,12 +26,12 @@ describe('while a lease is waited for', () => {
       const keys = createKeys(uniquePrefix());
       const connect = (): Redis => closedLater(new Redis(server.port, server.host));
       const [one, other] = [openLeases(connect(), keys, 200), openLeases(connect(), keys, 200)];
-      const lease = await mine(one.ask('k', 'g', undefined));
-      const wait = await theirs(other.ask('k', 'g', undefined));
+      const lease = await mine(one.ask('k', { group: 'g', seen: undefined }));
+      const wait = await theirs(other.ask('k', { group: 'g', seen: undefined }));
       const startedAt = performance.now();
       await (end === 'kill' ? server.kill() : server.freeze());
       expect(await wait.ended).toBeUndefined();
-      expect(await other.ask('k', 'g', undefined)).toEqual({ state: 'unavailable' });
+      expect(await other.ask('k', { group: 'g', seen: undefined })).toEqual({ state: 'unavailable' });
       expect(performance.now() - startedAt).toBeLessThan(2_000);
       lease.settle('stored'); // In vain, and harmless.
       await new Promise((resolve) => setTimeout(resolve, 250));

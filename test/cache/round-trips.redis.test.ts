@@ -155,7 +155,7 @@ describe('everything else', () => {
     expect(evalsha).toBe(1);
     // Nothing of these in the register: it would age all other entries.
     expect(await commandsOf(() => store.remove('d:k'))).toEqual({ multi: 1, set: 1, unlink: 1, exec: 1 });
-    expect(await commandsOf(() => store.put('d:k', { ...DRAFT, stamp }))).toEqual({ multi: 1, set: 2, exec: 1 });
+    expect(await commandsOf(() => store.put('d:k', { ...DRAFT, stamp }))).toEqual({ multi: 1, set: 2, unlink: 1, exec: 1 });
   });
 
   it('is an invalidation in one round trip', async () => {

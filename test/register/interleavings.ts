@@ -1,11 +1,16 @@
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import type { EntryDraft } from '../../src/cache/entry.ts';
-import { createReadThrough } from '../../src/cache/read-through.ts';
+import { createLeases, type Leases } from '../../src/cache/leases.ts';
+import { createMemoryTier } from '../../src/cache/memory-tier.ts';
 import { createRedisStore } from '../../src/cache/redis-store.ts';
+import { createStatistics } from '../../src/cache/statistics.ts';
 import type { CacheStore } from '../../src/cache/store.ts';
+import { createTieredStore } from '../../src/cache/tiered-store.ts';
+import { EventBus } from '../../src/core/events.ts';
+import { createData, type DataCache } from '../../src/data/data.ts';
 import { keyPrefixOf, type RedisClient } from '../../src/redis/client.ts';
-import { connectionOf } from '../../src/redis/connection.ts';
+import { type Connection, connectionOf } from '../../src/redis/connection.ts';
 import { createKeys, type Keys } from '../../src/redis/keys.ts';
 import { createRedisRegister } from '../../src/register/redis-register.ts';
 import type { Purge, PurgeMode } from '../../src/register/records.ts';
@@ -38,7 +43,7 @@ export interface Report {
 interface Process {
   readonly name: number;
   readonly store: CacheStore;
-  readonly readThrough: ReturnType<typeof createReadThrough>;
+  readonly data: DataCache;
 }
 
 const ITEMS = 4;
@@ -50,11 +55,11 @@ export async function runInterleavings(options: Interleavings): Promise<Report> 
   const { seed, prefix, clients, mishaps, durationMs, maxStalenessMs } = options;
   const random = createRandom(seed);
   const history = createHistory(maxStalenessMs);
-  const registers: Register[] = [];
+  const opened: { close(): void }[] = [];
   const processes = clients.map((client, name): Process => {
     const keys = createKeys(prefix, keyPrefixOf(client));
-    const store = openStore(client, keys, options, registers);
-    return { name, store, readThrough: createReadThrough(store) };
+    // The last one keeps no copies in its memory.
+    return Object.assign(openProcess(client, keys, { options, hasTier: name < clients.length - 1 }, opened), { name });
   });
   const tally = { hits: 0, misses: 0, unavailable: 0, invalidations: 0, mishaps: 0 };
   const endsAt = performance.now() + durationMs;
@@ -92,27 +97,23 @@ export async function runInterleavings(options: Interleavings): Promise<Report> 
     }
   }
 
-  async function readShared({ name, readThrough }: Process, item: number): Promise<void> {
+  /** Loaded once for all who ask at the same time, its tags known before, or only at its end. */
+  async function readShared({ name, data }: Process, item: number): Promise<void> {
     const due = history.dueNow(name, item);
-    let state: 'fresh' | 'stale' = 'fresh';
-    const version = await readThrough<number>({
-      address: addressOf(item),
-      dependencies: draftOf(item, 0, { generation: 0, clock: 0 }),
-      async load() {
+    const isDynamic = random(2) === 0;
+    const version = await data.getOrSet<number>(
+      `item${item}`,
+      async ({ tag }) => {
         await pause(random);
         const loaded = history.versionOf(item);
         await pause(random);
+        if (isDynamic) tag(...tagsOf(item));
         return loaded;
       },
-      toDraft: (value, stamp) => draftOf(item, value, stamp),
-      fromBody: (body) => Number(body.toString()),
-      write: (draft) => processes[name]?.store.write(addressOf(item), draft) ?? Promise.resolve(false),
-      onServed: (found) => {
-        state = found.state;
-      },
-      onMissed: () => undefined,
-    });
-    history.check(version, state, due, `process ${name} got item ${item}`);
+      { tags: isDynamic ? [] : tagsOf(item), ttl: '1m' },
+    );
+    // It may be stale: then it is being loaded anew.
+    history.check(version, 'stale', due, `process ${name} got item ${item}`);
   }
 
   async function writer({ name, store }: Process): Promise<void> {
@@ -144,22 +145,44 @@ export async function runInterleavings(options: Interleavings): Promise<Report> 
 
   const readers = processes.flatMap((process) => [reader(process), reader(process), reader(process)]);
   await Promise.all([...readers, ...processes.map((process) => writer(process)), chaos()]);
-  for (const register of registers) register.close();
+  for (const each of opened) each.close();
   return { ...tally, violations: history.violations };
 }
 
-function openStore(
+function openProcess(
   client: RedisClient,
   keys: Keys,
-  { maxStalenessMs, maxRecords, tamper }: Interleavings,
-  registers: Register[],
-): CacheStore {
+  { options, hasTier }: { readonly options: Interleavings; readonly hasTier: boolean },
+  opened: { close(): void }[],
+): Pick<Process, 'store' | 'data'> {
+  const { maxStalenessMs, maxRecords, tamper = (store) => store } = options;
   const connection = connectionOf(client, 1_000);
   const register = createRedisRegister({ connection, keys, maxStalenessMs, maxRecords });
   register.open();
-  registers.push(register);
-  const store = createRedisStore(connection, keys, register);
-  return tamper === undefined ? store : tamper(store);
+  const leases = createLeases(connection, keys);
+  leases.open();
+  opened.push(register, leases);
+  const tier = hasTier ? createMemoryTier(1_000_000) : undefined;
+  const redis = createRedisStore(connection, keys, register, (address) => {
+    const since = tier?.now();
+    return (bytes) => since && tier?.keep(address, bytes, since);
+  });
+  const tiered = tier && createTieredStore({ redis, tier, maxStalenessMs, onUnverifiable: 'bypass' });
+  const store = tamper(tiered ?? redis);
+  return { store, data: dataOn(store, connection, { keys, register, leases }) };
+}
+
+function dataOn(
+  store: CacheStore,
+  connection: Connection,
+  { keys, register, leases }: { readonly keys: Keys; readonly register: Register; readonly leases: Leases },
+): DataCache {
+  const events = new EventBus();
+  const limits = { memoryBytes: 0, maxStalenessMs: 0, onUnverifiable: 'bypass' } as const;
+  const place = { connection, keys, register, events, ...limits, onClose: () => undefined, close: () => undefined };
+  const statistics = { httpStatistics: createStatistics(), dataStatistics: createStatistics() };
+  const backend = { kind: 'redis', place, store, tier: undefined, leases, events, ...statistics } as const;
+  return createData({ ...backend, close: () => undefined }, 60_000);
 }
 
 /** The fault that the order of stamp, load and store is there to prevent: the stamp is taken when the value is stored. */

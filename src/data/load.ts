@@ -1,0 +1,134 @@
+import { toTtlMs } from '../core/duration.ts';
+import type { EntryDraft } from '../cache/entry.ts';
+import { dependenciesOf } from '../cache/entry.ts';
+import { entryKey, toTags } from '../cache/tags.ts';
+import type { Found } from '../cache/store.ts';
+import type { Stamp } from '../register/mirror.ts';
+import type { Codec, Encoded } from './codec.ts';
+import type { LoadContext, Loader, StaleValue } from './data-cache.ts';
+import { lifetimeOf } from './freshness.ts';
+import type { KeepSettings, LoadSettings } from './settings.ts';
+
+/** A stored value, read. */
+export interface StoredValue<T = unknown> {
+  readonly found: Found;
+  readonly value: T;
+}
+
+/** One call that may load. */
+export interface LoadRequest<T = unknown> {
+  /** As the caller spelled it. */
+  readonly key: string;
+  readonly address: string;
+  readonly settings: LoadSettings<T>;
+  readonly load: Loader<T>;
+  /** It is not its turn to load: somebody else does. */
+  onWait?(): void;
+}
+
+/** What a loader has made. */
+export interface Loaded {
+  readonly value: unknown;
+  /** What depends on what. */
+  readonly tags: readonly string[];
+  /** Absent when the value is not to be stored, or cannot be. */
+  readonly stored?: { readonly encoded: Encoded; readonly draft: Omit<EntryDraft, 'flags' | 'body'> } | undefined;
+  /** It should have been stored, but there is no way to write it down. */
+  readonly isUnstorable?: boolean;
+}
+
+/** What a load starts from. */
+export interface LoadOrigin {
+  readonly stamp: Stamp;
+  /** What is stored and may not be returned as it is. */
+  readonly basis: StoredValue | undefined;
+  readonly signal: () => AbortSignal;
+}
+
+/** What a loader said while it was running. */
+interface Wishes {
+  tags: readonly string[];
+  freshMs: number | undefined;
+  isSkipped: boolean;
+  validator: string;
+  isUnchanged: boolean;
+}
+
+/** Runs a loader, and says how what it made is to be stored. Its errors pass through. */
+export async function runLoader<T>(request: LoadRequest<T>, origin: LoadOrigin, codec: Codec): Promise<Loaded> {
+  const wishes: Wishes = { tags: [], freshMs: undefined, isSkipped: false, validator: '', isUnchanged: false };
+  const startedAt = performance.now();
+  const value = await request.load(contextOf(request, origin, wishes));
+  const computeMs = performance.now() - startedAt;
+  const tags = tagsOf(request, value, wishes, origin.basis);
+  const lifetime = lifetimeFor(request.settings, value, wishes);
+  if (lifetime === undefined) return { value, tags };
+  const encoded = codec.encode(value);
+  if (encoded === undefined) return { value, tags, isUnstorable: true };
+  const key = entryKey('d', request.key);
+  const draft = { key, tags, stamp: origin.stamp, computeMs, metadata: wishes.validator, ...lifetime };
+  return { value, tags, stored: { encoded, draft } };
+}
+
+function tagsOf<T>(
+  { settings, key }: LoadRequest<T>,
+  value: T,
+  wishes: Wishes,
+  basis: StoredValue | undefined,
+): readonly string[] {
+  const own = settings.tagsOf?.(value);
+  const former = wishes.isUnchanged && basis !== undefined ? dependenciesOf(basis.found.entry).tags : [];
+  if (own === undefined && wishes.tags.length === 0 && former.length === 0) return settings.tags;
+  return toTags([...settings.tags, ...(own ?? []), ...wishes.tags, ...former], `"${key}"`);
+}
+
+/** How long it is kept; `undefined`: not at all. */
+function lifetimeFor(
+  settings: KeepSettings,
+  value: unknown,
+  { isSkipped, freshMs }: Wishes,
+): ReturnType<typeof lifetimeOf> | undefined {
+  if (isSkipped) return undefined;
+  const isNothing = value === undefined || value === null;
+  if (isNothing && settings.negativeMs !== undefined) {
+    return lifetimeOf({ ...settings, freshMs: settings.negativeMs, failSafeMs: 0, revalidateMs: 0 });
+  }
+  if (value === undefined) return undefined;
+  return lifetimeOf(freshMs === undefined ? settings : { ...settings, freshMs });
+}
+
+function contextOf<T>({ key, address }: LoadRequest<T>, { basis, signal }: LoadOrigin, wishes: Wishes): LoadContext<T> {
+  const stale = basis === undefined ? undefined : staleOf(basis as StoredValue<T>);
+  return {
+    key,
+    stale,
+    get signal() {
+      return signal();
+    },
+    tag(...tags) {
+      wishes.tags = toTags([...wishes.tags, ...tags], `"${key}"`);
+    },
+    ttl(ttl) {
+      wishes.freshMs = toTtlMs(ttl, 'ttl');
+    },
+    skip() {
+      wishes.isSkipped = true;
+    },
+    validator(text) {
+      if (typeof text !== 'string') throw new TypeError(`"${address}": a validator is a string.`);
+      wishes.validator = text;
+    },
+    notModified() {
+      if (stale === undefined)
+        throw new TypeError(`"${key}": notModified() without a stale value. Look at context.stale first.`);
+      wishes.isUnchanged = true;
+      if (wishes.validator === '') wishes.validator = stale.validator ?? '';
+      return stale.value;
+    },
+  };
+}
+
+function staleOf<T>({ found, value }: StoredValue<T>): StaleValue<T> {
+  const validator = found.entry.metadata.toString();
+  return { value, ageMs: found.ageMs, validator: validator === '' ? undefined : validator };
+}
