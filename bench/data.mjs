@@ -56,7 +56,7 @@ try {
   redis.disconnect();
   await server.stop();
 }
-for (const problem of bench.problems) console.error(`PROBLEM ${problem}`);
+for (const problem of bench.problems) console.error('PROBLEM', problem);
 process.exitCode = bench.problems.length > 0 ? 1 : 0;
 mkdirSync('bench/results', { recursive: true });
 writeFileSync(FILE, await format(JSON.stringify(results), { parser: 'json', printWidth: 120 }));
