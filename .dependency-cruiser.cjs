@@ -13,7 +13,6 @@ const mayImport = {
   cli: ['core', 'warm'],
   session: ['core', 'http', 'redis', 'register'],
   'rate-limit': ['core', 'redis'],
-  lock: ['core', 'redis'],
 };
 
 module.exports = {

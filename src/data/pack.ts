@@ -3,8 +3,6 @@ import { deflate, inflate } from 'node:zlib';
 
 /** Larger bodies are not compressed, and nothing unpacks to more. */
 const MAX_UNPACKED_BYTES = 256 * 1_048_576;
-/** Deflate shrinks to 1/1032 at the utmost: what claims more is not its work. */
-const MAX_RATIO = 1_040;
 const HEAD_BYTES = 4;
 /** Values are written often and read soon: a third of the time of level 6, for some percent of size. */
 const LEVEL = 3;
@@ -23,13 +21,13 @@ export async function packBody(body: Buffer): Promise<Buffer | undefined> {
 }
 
 /**
- * Undoes {@link packBody}. Memory is bounded before anything is unpacked: by 256 MB, and by 1040 times what is there.
+ * Undoes {@link packBody}. What it takes is bounded by the length that is told, by 256 MB, and by the format: 1032 times what is there.
  *
  * @throws {Error} When it is not what was packed.
  */
 export async function unpackBody(packed: Buffer): Promise<Buffer> {
   const size = packed.readUInt32LE(0);
-  if (size === 0 || size > MAX_UNPACKED_BYTES || size > packed.length * MAX_RATIO) throw new RangeError('Not packed');
+  if (size === 0 || size > MAX_UNPACKED_BYTES) throw new RangeError('Not packed');
   const body = await promisify(inflate)(packed.subarray(HEAD_BYTES), { maxOutputLength: size });
   if (body.length !== size) throw new RangeError('Not as long as it was');
   return body;

@@ -6,7 +6,7 @@ import { MAX_DEPTH } from './plain-json.ts';
 export const TAG = '$';
 
 /** What stands for a value that JSON lacks: the name of its type, and what it is made of. */
-export type Tagged = Readonly<Record<typeof TAG, readonly [type: string, content?: unknown]>>;
+type Tagged = Readonly<Record<typeof TAG, readonly [type: string, content?: unknown]>>;
 
 /**
  * JSON of any value, with tags for what JSON lacks. What cannot be kept is as in JSON: class instances become plain objects, functions and symbols are left out, or `null` as items.

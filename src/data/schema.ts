@@ -27,7 +27,7 @@ export function checked<T>(
   };
   try {
     const result = schema['~standard'].validate(value);
-    return result instanceof Promise ? result.then(toValue, refuse) : toValue(result);
+    return 'then' in result ? Promise.resolve(result).then(toValue).catch(refuse) : toValue(result);
   } catch (error) {
     return refuse(error);
   }

@@ -19,8 +19,8 @@ export interface NamedSerializer {
 }
 
 /** @throws {ConfigError} When it is not a serializer. */
-export function toNamedSerializer(serializer: Serializer): NamedSerializer {
-  const { name, serialize, deserialize } = serializer as Partial<Serializer>;
+export function toNamedSerializer(serializer: Partial<Serializer> | null): NamedSerializer {
+  const { name, serialize, deserialize } = serializer ?? {};
   if (typeof serialize !== 'function' || typeof deserialize !== 'function' || !isName(name)) {
     throw new ConfigError(
       'serializer takes { name, serialize, deserialize }: a text of 1 to 255 bytes and two functions.',
@@ -29,10 +29,10 @@ export function toNamedSerializer(serializer: Serializer): NamedSerializer {
   const head = Buffer.from(`\0${name}`);
   head.writeUInt8(head.length - 1);
   return {
-    write: (value) => Buffer.concat([head, toBytes(serializer.serialize(value))]),
+    write: (value) => Buffer.concat([head, toBytes(serialize.call(serializer, value))]),
     read: (body) => {
       if (!body.subarray(0, head.length).equals(head)) throw new TypeError('Stored by another serializer');
-      return asValue(serializer.deserialize(Buffer.from(body.subarray(head.length))));
+      return asValue(deserialize.call(serializer, Buffer.from(body.subarray(head.length))));
     },
   };
 }

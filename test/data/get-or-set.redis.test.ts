@@ -132,12 +132,12 @@ describe.each(BACKENDS)('getOrSet on %s', (_name, connect, place) => {
       const short: LoadOptions<number> = { ...options, ttl: '300ms' };
       await data.getOrSet('slow', async () => sleep(150, 1), short);
       await eventually(() => data.get('slow'), 1);
-      let refreshed = 0;
-      for (let i = 0; i < 100 && refreshed === 0; i++) {
-        await data.getOrSet('slow', () => ++refreshed, short);
+      const refreshes: number[] = [];
+      for (let i = 0; i < 100; i++) {
+        await data.getOrSet('slow', () => refreshes.push(i), short);
         await sleep(1);
       }
-      expect(refreshed).toBeGreaterThan(0);
+      expect(refreshes.length).toBeGreaterThan(0);
     });
   });
 

@@ -54,8 +54,11 @@ describe.each(SHARED_BACKENDS)('reclaiming on %s', (_name, connect) => {
     expect(told.at(-1)).toEqual({ scanned: 400, removed: gone.length, state: 'done' });
     expect(told.length).toBeGreaterThan(3);
     expect(await kept()).toHaveLength(400 - gone.length);
-    const values = await Promise.all(range(400).map((i) => suite.data.get(`${i % 2 === 0 ? 'even' : 'odd'}:${i}`)));
-    expect(range(400).filter((i) => values[i] === undefined)).toEqual(gone);
+    const states = await Promise.all(
+      range(400).map(async (i) => (await suite.data.explain(`${i % 2 === 0 ? 'even' : 'odd'}:${i}`)).state),
+    );
+    expect(range(400).filter((i) => states[i] === 'absent')).toEqual(gone);
+    expect(new Set(states)).toEqual(new Set(['absent', 'fresh', 'stale']));
   });
 
   it('leaves an entry that was stored at the place of an invalidated one while it was being looked at', async () => {
