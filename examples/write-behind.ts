@@ -10,10 +10,7 @@
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import express from 'express';
-import { backendOf } from '../src/cache/backend.ts';
-import { createData } from '../src/data/data.ts';
-import { createWriteBehind } from '../src/data/write-behind.ts';
-import { createRedis } from '../src/index.ts'; // In your program: from 'express-redis-suite'
+import { createRedis, createSuite } from '../src/index.ts'; // In your program: from 'express-redis-suite'
 
 interface Page {
   readonly title: string;
@@ -23,8 +20,8 @@ interface Page {
 const table = new Map<string, Page & { readonly fence: number }>();
 
 const redis = createRedis();
-const backend = backendOf({ redis, prefix: 'write-behind' });
-const pages = createWriteBehind<Page>(backend, createData(backend, 60_000), 'pages', {
+const suite = createSuite({ redis, prefix: 'write-behind' });
+const pages = suite.data.writeBehind<Page>('pages', {
   flushInterval: '200ms',
   ttl: '10m',
   async write(batch, { fence }) {
@@ -36,8 +33,8 @@ const pages = createWriteBehind<Page>(backend, createData(backend, 60_000), 'pag
     console.log(`Wrote ${batch.length} of ${pages.stats().recorded} changes`);
   },
 });
-backend.events.on('write:failed', ({ attempt, error }) => console.log(`Attempt ${attempt} failed: ${error.message}`));
-backend.events.on('write:dead', ({ key, error }) => console.log(`Gave up ${key}: ${error.message}`));
+suite.events.on('write:failed', ({ attempt, error }) => console.log(`Attempt ${attempt} failed: ${error.message}`));
+suite.events.on('write:dead', ({ key, error }) => console.log(`Gave up ${key}: ${error.message}`));
 
 const app = express();
 
@@ -66,8 +63,7 @@ const server = app.listen(Number(process.env['PORT'] ?? 3000), (error) => {
 
 async function stop(): Promise<void> {
   await new Promise((resolve) => server.close(resolve)); // Requests under way are still answered.
-  await pages.close(); // What waits is written.
-  backend.close();
+  await suite.close(); // What waits is written.
   console.log(`The table has ${table.size} rows`);
   redis?.disconnect(); // What you opened.
 }

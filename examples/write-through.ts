@@ -7,7 +7,6 @@
  */
 import type { AddressInfo } from 'node:net';
 import express from 'express';
-import { createWriteThrough } from '../src/data/write-through.ts';
 import { createRedis, createSuite } from '../src/index.ts'; // In your program: from 'express-redis-suite'
 
 interface User {
@@ -19,7 +18,7 @@ let reads = 0;
 
 const redis = createRedis();
 const suite = createSuite({ redis, prefix: 'write-through' });
-const users = createWriteThrough<User>(suite.data, {
+const users = suite.data.writeThrough<User>({
   async write(key, user) {
     if (user.name === '') throw new Error('A user needs a name'); // What the database says.
     table.set(key, user);

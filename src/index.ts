@@ -19,6 +19,8 @@ export {
   SuiteError,
   TimeoutError,
   TooManySessionsError,
+  WriteBehindClosedError,
+  WriteBehindFullError,
 } from './core/errors.ts';
 export type { CacheEvent, LimitEvent, RedisIncident, SessionEvent, SuiteEvents } from './core/events.ts';
 export type { Logger } from './core/logger.ts';
@@ -29,6 +31,7 @@ export {
   type DataEntryOptions,
   type DataOptions,
   type DataReadOptions,
+  type DeadLetter,
   type Explanation,
   type LoadContext,
   type Loader,
@@ -37,9 +40,18 @@ export {
   type LoadManyOptions,
   type LoadOptions,
   type NamespaceOptions,
+  type RootDataCache,
   type Serializer,
   type StaleValue,
   type StandardSchema,
+  type WriteBehind,
+  type WriteBehindOptions,
+  type WriteBehindRecord,
+  type WriteContext,
+  type WriteCounts,
+  type Writers,
+  type WriteThrough,
+  type WriteThroughOptions,
 } from './data/data.ts';
 export { type CachedPg, cachedPg, type PgCaching, type PgClient, type PgRows } from './data/cached-pg.ts';
 export type { Query, QueryParams } from './data/query-key.ts';

@@ -5,7 +5,14 @@ import type { Counters } from './cache/statistics.ts';
 import type { Ttl } from './core/duration.ts';
 import type { EventBus } from './core/events.ts';
 import { checkOptions } from './core/options.ts';
-import { checkDataOptions, createData, type DataCache, type DataOptions, toDefaultTtlMs } from './data/data.ts';
+import {
+  checkDataOptions,
+  createData,
+  createWriters,
+  type DataOptions,
+  type RootDataCache,
+  toDefaultTtlMs,
+} from './data/data.ts';
 import { createQueries, type Queries, type QueriesOptions } from './data/queries.ts';
 import { type CacheOptions, createHttpCache } from './http-cache/http-cache.ts';
 import { createLimits, type LimitCounters, type Limits } from './rate-limit/rate-limit.ts';
@@ -41,7 +48,7 @@ export interface Suite extends Invalidator, Limits, Pick<Warmer, 'warm'> {
   /** From "this has happened" to "these entries are gone". */
   readonly rules: Rules;
   /** The data cache. */
-  readonly data: DataCache;
+  readonly data: RootDataCache;
   /** Results of database queries, kept until a table they were read from changes. */
   readonly queries: Queries;
   /** Gives requests a session: express-session with safe defaults. */
@@ -86,6 +93,7 @@ export function createSuite(options: SuiteOptions = {}): Suite {
   const { redis, prefix, deadline, logger } = options;
   const limits = createLimits({ redis, prefix, backend: backend.kind, deadline, logger });
   const data = createData(backend, defaultTtlMs, dataOptions);
+  const { close: closeWriters, ...writers } = createWriters(backend, data);
   const rules = createRules(backend);
   const warmer = createWarmer(backend, data);
   const invalidator = createInvalidator(backend);
@@ -97,7 +105,7 @@ export function createSuite(options: SuiteOptions = {}): Suite {
     rateLimit: limits.rateLimit,
     rateLimiter: limits.rateLimiter,
     rateLimitStore: limits.rateLimitStore,
-    data,
+    data: { ...data, ...writers },
     queries: createQueries(data, invalidator, queries),
     warm: warmer.warm,
     session: (sessionOptions = {}) => sessionOn(place, sessionOptions),
@@ -113,6 +121,7 @@ export function createSuite(options: SuiteOptions = {}): Suite {
     async close() {
       if (isClosed) return;
       isClosed = true;
+      await closeWriters(); // What waits to be written needs the rest.
       warmer.stop();
       await rules.flush();
       limits.close();

@@ -14,6 +14,7 @@ import { answer } from './read-through.ts';
 import { createSettings, NAMESPACE_OPTIONS, type SettingsOf } from './settings.ts';
 import { type DataState, stateOn } from './state.ts';
 import { createValues, type ValueMode } from './values.ts';
+import { createWriters, type Writers } from './writers.ts';
 
 export type { Serializer } from './codec.ts';
 export type {
@@ -31,6 +32,19 @@ export type {
   StaleValue,
 } from './data-cache.ts';
 export type { StandardSchema } from './schema.ts';
+export type {
+  DeadLetter,
+  WriteBehind,
+  WriteBehindOptions,
+  WriteBehindRecord,
+  WriteContext,
+  WriteCounts,
+} from './write-behind.ts';
+export type { WriteThrough, WriteThroughOptions } from './write-through.ts';
+export { createWriters, type Writers } from './writers.ts';
+
+/** A data cache, and what writes to where its values belong. */
+export interface RootDataCache extends DataCache, Writers {}
 
 /** What a data cache does, beside where it lives: what calls do not say, and how values are written down. */
 export interface DataOptions extends NamespaceOptions {
@@ -58,14 +72,17 @@ const DATA_OPTIONS = [...NAMESPACE_OPTIONS, 'serializer', 'compressAbove', 'valu
  *
  * @throws {ConfigError} When an option is wrong.
  */
-export function createDataCache(options: DataCacheOptions = {}): DataCache {
+export function createDataCache(options: DataCacheOptions = {}): RootDataCache {
   checkOptions('createDataCache', options, [...BACKEND_OPTIONS, ...DATA_OPTIONS, 'defaultTtl']);
   const { redis, prefix, backend, deadline, logger, memory, maxStaleness, onUnverifiable, defaultTtl, ...rest } =
     options;
   const place = { redis, prefix, backend, deadline, logger, memory, maxStaleness, onUnverifiable };
   const defaultTtlMs = toDefaultTtlMs(defaultTtl);
   checkDataOptions(rest);
-  return createData(backendOf(place), defaultTtlMs, rest);
+  const where = backendOf(place);
+  const cache = createData(where, defaultTtlMs, rest);
+  const { writeThrough, writeBehind } = createWriters(where, cache);
+  return { ...cache, writeThrough, writeBehind };
 }
 
 /** Lifetime of values stored without one, from the option or the environment. */

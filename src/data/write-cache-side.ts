@@ -1,4 +1,4 @@
-import type { DataCache } from './data.ts';
+import type { DataCache } from './data-cache.ts';
 import type { WriteBehindConfig, WriteBehindRecord } from './write-behind-options.ts';
 
 /** The cached side of what is written: the cache may lose any of it, and fails no write. */

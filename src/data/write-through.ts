@@ -1,7 +1,7 @@
 import type { Ttl } from '../core/duration.ts';
 import { ConfigError } from '../core/errors.ts';
 import { checkOptions } from '../core/options.ts';
-import type { DataCache } from './data.ts';
+import type { DataCache } from './data-cache.ts';
 import { createCacheSide } from './write-cache-side.ts';
 import { checkTags, checkTtl } from './write-behind-options.ts';
 import { createKeyQueue } from './write-recorder.ts';

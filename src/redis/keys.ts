@@ -64,8 +64,7 @@ export function createKeys(prefix: string, keyPrefix = ''): Keys {
   return {
     entry: (key) => `${prefix}:e:{${escapeKey(key)}}`,
     entries: `${prefix}:e:`,
-    entriesFrom: (start) =>
-      start === '' ? [`${prefix}:e:`] : [`${prefix}:e:{${escapeKey(start)}`, `${prefix}:e:{%`],
+    entriesFrom: (start) => (start === '' ? [`${prefix}:e:`] : [`${prefix}:e:{${escapeKey(start)}`, `${prefix}:e:{%`]),
     tombstone: (key) => `${prefix}:l:{${escapeKey(key)}}`,
     filled: (key, id) => `${prefix}:f:{${escapeKey(key)}}:${id}`,
     lease: (key, group) => `${prefix}:c:{${escapeKey(key)}}:${group}`,

@@ -1,0 +1,36 @@
+import type { Backend } from '../cache/backend.ts';
+import type { DataCache } from './data-cache.ts';
+import { createWriteBehind, type WriteBehind, type WriteBehindOptions } from './write-behind.ts';
+import { createWriteThrough, type WriteThrough, type WriteThroughOptions } from './write-through.ts';
+
+/** What writes values to where they belong, and keeps a data cache informed. */
+export interface Writers {
+  /**
+   * Values that are written to where they belong, then cached.
+   *
+   * @throws {ConfigError} When an option is wrong.
+   */
+  writeThrough<T>(options: WriteThroughOptions<T>): WriteThrough<T>;
+  /**
+   * Changes that are recorded in Redis at once, and written a little later, many together: what was recorded survives the death of every process.
+   *
+   * @throws {ConfigError} When an option is wrong, or the name is in use on the same connection and prefix.
+   */
+  writeBehind<T>(name: string, options: WriteBehindOptions<T>): WriteBehind<T>;
+}
+
+/** Creates the writers beside a data cache. `close` ends those that were made. */
+export function createWriters(backend: Backend, cache: DataCache): Writers & { close(): Promise<void> } {
+  const opened: { close(): Promise<void> }[] = [];
+  return {
+    writeThrough: (options) => createWriteThrough(cache, options),
+    writeBehind(name, options) {
+      const writer = createWriteBehind(backend, cache, name, options);
+      opened.push(writer);
+      return writer;
+    },
+    async close() {
+      await Promise.all(opened.map((writer) => writer.close()));
+    },
+  };
+}
