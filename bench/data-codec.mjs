@@ -7,7 +7,7 @@ const SLICE_MS = 8;
 
 /** Ratios of time to bare JSON, by round: 1 is as fast, 2 takes twice as long. */
 export async function measureCodec() {
-  const { createCodec } = await tsImport('../src/data/codec.ts', import.meta.url);
+  const { createCodec } = await tsImport('../src/codec/codec.ts', import.meta.url);
   const rows = [];
   for (const [size, bytes] of Object.entries({ '300B': 300, '20KB': 20_480 })) {
     const plain = valueOf('a key', bytes);

@@ -53,8 +53,8 @@ export {
   type WriteThrough,
   type WriteThroughOptions,
 } from './data/data.ts';
-export { type CachedPg, cachedPg, type PgCaching, type PgClient, type PgRows } from './data/cached-pg.ts';
-export type { Query, QueryParams } from './data/query-key.ts';
+export { type CachedPg, cachedPg, type PgCaching, type PgClient, type PgRows } from './queries/cached-pg.ts';
+export type { Query, QueryParams } from './queries/query-key.ts';
 export {
   type ChangeOptions,
   createQueries,
@@ -62,10 +62,10 @@ export {
   type Queries,
   type QueriesOptions,
   type RunOptions,
-} from './data/queries.ts';
-export type { ChangeScope, QueryTransaction } from './data/query-transaction.ts';
-export type { DialectName } from './data/sql-dialects.ts';
-export { staleTimeOf } from './data/stale-time.ts';
+} from './queries/queries.ts';
+export type { ChangeScope, QueryTransaction } from './queries/query-transaction.ts';
+export type { DialectName } from './queries/sql-dialects.ts';
+export { staleTimeOf } from './queries/stale-time.ts';
 export {
   type CachedQueryOptions,
   createQueryOptions,
@@ -73,7 +73,7 @@ export {
   type QueryKey,
   type QueryKeyScope,
   type QueryOptionsInput,
-} from './data/tanstack.ts';
+} from './queries/tanstack.ts';
 export {
   appPolicy,
   cacheControl,

@@ -13,7 +13,7 @@ import {
   type RootDataCache,
   toDefaultTtlMs,
 } from './data/data.ts';
-import { createQueries, type Queries, type QueriesOptions } from './data/queries.ts';
+import { createQueries, type Queries, type QueriesOptions } from './queries/queries.ts';
 import { type CacheOptions, createHttpCache } from './http-cache/http-cache.ts';
 import { createLimits, type LimitCounters, type Limits } from './rate-limit/rate-limit.ts';
 import { createInvalidator, createRules, type Invalidator, type Rules } from './invalidation/invalidation.ts';

@@ -4,7 +4,7 @@ import type { Dependencies } from '../register/ledger.ts';
 import type { Stamp } from '../register/mirror.ts';
 import type { Audience } from './audience.ts';
 import { type Claim, claim, type ClaimMode } from './claims.ts';
-import { UNREADABLE } from './codec.ts';
+import { UNREADABLE } from '../codec/codec.ts';
 import type { Computed, Party } from './computed.ts';
 import { type Loaded, type LoadRequest, runLoader, type StoredValue } from './load.ts';
 import type { KeepSettings } from './settings.ts';

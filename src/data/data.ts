@@ -4,7 +4,7 @@ import { ConfigError } from '../core/errors.ts';
 import { checkOptions } from '../core/options.ts';
 import type { Bytes } from '../core/bytes.ts';
 import { BACKEND_OPTIONS, type Backend, backendOf, type BackendOptions } from '../cache/backend.ts';
-import { createCodec, type Serializer } from './codec.ts';
+import { createCodec, type Serializer } from '../codec/codec.ts';
 import type { DataCache, NamespaceOptions } from './data-cache.ts';
 import { explain } from './explain.ts';
 import { addressOf, createKeySpace, type KeySpace } from './key-space.ts';
@@ -14,9 +14,9 @@ import { answer } from './read-through.ts';
 import { createSettings, NAMESPACE_OPTIONS, type SettingsOf } from './settings.ts';
 import { type DataState, stateOn } from './state.ts';
 import { createValues, type ValueMode } from './values.ts';
-import { createWriters, type Writers } from './writers.ts';
+import { createWriters, type Writers } from '../writing/writers.ts';
 
-export type { Serializer } from './codec.ts';
+export type { Serializer } from '../codec/codec.ts';
 export type {
   DataCache,
   DataEntryOptions,
@@ -39,9 +39,9 @@ export type {
   WriteBehindRecord,
   WriteContext,
   WriteCounts,
-} from './write-behind.ts';
-export type { WriteThrough, WriteThroughOptions } from './write-through.ts';
-export { createWriters, type Writers } from './writers.ts';
+} from '../writing/write-behind.ts';
+export type { WriteThrough, WriteThroughOptions } from '../writing/write-through.ts';
+export { createWriters, type Writers } from '../writing/writers.ts';
 
 /** A data cache, and what writes to where its values belong. */
 export interface RootDataCache extends DataCache, Writers {}

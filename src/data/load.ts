@@ -4,7 +4,7 @@ import { dependenciesOf } from '../cache/entry.ts';
 import { entryKey, toTags } from '../cache/tags.ts';
 import type { Found } from '../cache/store.ts';
 import type { Stamp } from '../register/mirror.ts';
-import type { Codec, Encoded } from './codec.ts';
+import type { Codec, Encoded } from '../codec/codec.ts';
 import type { LoadContext, Loader, StaleValue } from './data-cache.ts';
 import { lifetimeOf } from './freshness.ts';
 import type { KeepSettings, LoadSettings } from './settings.ts';

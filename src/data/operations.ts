@@ -4,7 +4,7 @@ import { entryKey, keyPurge } from '../cache/tags.ts';
 import { toTtlMs, type Ttl } from '../core/duration.ts';
 import { RedisError } from '../core/errors.ts';
 import { matchesGlob } from '../core/glob.ts';
-import { type Encoded, UNREADABLE } from './codec.ts';
+import { type Encoded, UNREADABLE } from '../codec/codec.ts';
 import type { DataCache } from './data-cache.ts';
 import { lifetimeOf } from './freshness.ts';
 import { addressOf, type KeySpace } from './key-space.ts';

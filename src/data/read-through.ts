@@ -1,7 +1,7 @@
 import { expireAfter } from '../core/deadline.ts';
 import type { Lookup } from '../cache/store.ts';
 import { createAudience } from './audience.ts';
-import { UNREADABLE } from './codec.ts';
+import { UNREADABLE } from '../codec/codec.ts';
 import { compute, computeUnstored, knownOf } from './compute.ts';
 import type { Computed, Party } from './computed.ts';
 import { MAX_SHARED_MS } from './claims.ts';

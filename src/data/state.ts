@@ -7,7 +7,7 @@ import type { MemoryTier } from '../cache/memory-tier.ts';
 import type { Counted } from '../cache/statistics.ts';
 import type { CacheStore, Found } from '../cache/store.ts';
 import type { EventBus } from '../core/events.ts';
-import type { Codec } from './codec.ts';
+import type { Codec } from '../codec/codec.ts';
 import type { Computed, Party } from './computed.ts';
 import { type Counters, countersOf } from './counters.ts';
 import { createTurnstile, type Turnstile } from './turnstile.ts';

@@ -1,6 +1,6 @@
 import type { EventBus } from '../core/events.ts';
 import type { Entry } from '../cache/entry.ts';
-import { type Codec, type Encoded, isPlainJson, UNREADABLE } from './codec.ts';
+import { type Codec, type Encoded, isPlainJson, UNREADABLE } from '../codec/codec.ts';
 import { checked, INVALID, type StandardSchema } from './schema.ts';
 
 /** Whether every caller gets a value of his own, or all share one that nobody can change. */

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import type { RedisClient } from '../../src/redis/client.ts';
 import { BACKENDS, openSuite } from './backends.ts';
-import { shape } from './codec-support.ts';
+import { shape } from '../codec/codec-support.ts';
 
 describe.each(BACKENDS)('values on %s', (_name, connect) => {
   let connection: RedisClient | undefined;

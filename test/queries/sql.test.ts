@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
-import { createSqlReader, type Statement } from '../../src/data/sql.ts';
-import { DIALECTS, type DialectName } from '../../src/data/sql-dialects.ts';
-import { readTokens, type Token } from '../../src/data/sql-tokens.ts';
+import { createSqlReader, type Statement } from '../../src/queries/sql.ts';
+import { DIALECTS, type DialectName } from '../../src/queries/sql-dialects.ts';
+import { readTokens, type Token } from '../../src/queries/sql-tokens.ts';
 
 const NAMES = Object.keys(DIALECTS) as DialectName[];
 const readers = Object.fromEntries(NAMES.map((name) => [name, createSqlReader(name)]));

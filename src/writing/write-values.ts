@@ -1,4 +1,4 @@
-import { createCodec, UNREADABLE } from './codec.ts';
+import { createCodec, UNREADABLE } from '../codec/codec.ts';
 
 const codec = createCodec();
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { WriteBehindClosedError, WriteBehindFullError } from '../../src/core/errors.ts';
 import { eventually } from '../support/outages.ts';
-import { BACKENDS } from './backends.ts';
+import { BACKENDS } from '../data/backends.ts';
 import { collect, createSink, openBehind } from './write-behinds.ts';
 
 describe.each(BACKENDS)('a write-behind on %s', (_name, connect) => {
@@ -213,7 +213,7 @@ describe.each(BACKENDS)('a write-behind on %s', (_name, connect) => {
     const { behind, backend, cache } = openBehind(redis, { write: () => undefined });
     await expect(behind.set('a', () => 1)).rejects.toThrow(TypeError);
     await expect(behind.set(1 as unknown as string, 1)).rejects.toThrow(TypeError);
-    const { createWriteBehind } = await import('../../src/data/write-behind.ts');
+    const { createWriteBehind } = await import('../../src/writing/write-behind.ts');
     expect(() => createWriteBehind(backend, cache, 'test', { write: () => undefined })).toThrow(/another name/);
     await behind.close();
     await createWriteBehind(backend, cache, 'test', { write: () => undefined }).close();

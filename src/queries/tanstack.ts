@@ -1,6 +1,6 @@
 import { checkOptions } from '../core/options.ts';
 import { ConfigError } from '../core/errors.ts';
-import type { DataCache, LoadContext, LoadOptions } from './data-cache.ts';
+import type { DataCache, LoadContext, LoadOptions } from '../data/data-cache.ts';
 import type { Loads } from './loads.ts';
 
 /** TanStack Query's name of a query: a list of what JSON can say. */

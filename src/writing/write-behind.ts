@@ -3,7 +3,7 @@ import { within } from '../core/deadline.ts';
 import { type Duration, toMs } from '../core/duration.ts';
 import { ConfigError, WriteBehindClosedError } from '../core/errors.ts';
 import type { Place } from '../register/place.ts';
-import type { DataCache } from './data-cache.ts';
+import type { ValueCache } from './value-cache.ts';
 import { createDeadLetters, type DeadLetters } from './dead-letters.ts';
 import { createMemoryWriteLog } from './memory-write-log.ts';
 import { createRedisWriteLog } from './redis-write-log.ts';
@@ -61,7 +61,7 @@ const namesInUse = new WeakMap<Place, Set<string>>();
  */
 export function createWriteBehind<T>(
   backend: Pick<Backend, 'place' | 'events'>,
-  cache: Pick<DataCache, 'get' | 'set' | 'delete'>,
+  cache: Pick<ValueCache, 'get' | 'set' | 'delete'>,
   name: string,
   options: WriteBehindOptions<T>,
 ): WriteBehind<T> {

@@ -1,5 +1,5 @@
 import { inspect, types } from 'node:util';
-import { createCodec, type CodecOptions } from '../../src/data/codec.ts';
+import { createCodec, type CodecOptions } from '../../src/codec/codec.ts';
 
 /** What is read when a value was stored: written, compressed if it is large, read from a copy of its bytes. */
 export async function stored(value: unknown, options: CodecOptions = {}): Promise<unknown> {

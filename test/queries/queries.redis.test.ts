@@ -2,14 +2,14 @@ import { beforeAll, describe, expect, it } from '@jest/globals';
 import { Redis } from 'ioredis';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ConfigError, QueryRefusedError, RedisError } from '../../src/core/errors.ts';
-import { cachedPg } from '../../src/data/cached-pg.ts';
+import { cachedPg } from '../../src/queries/cached-pg.ts';
 import type { LoadOptions } from '../../src/data/data-cache.ts';
-import { createQueries, type Queries, type QueriesOptions, type RunOptions } from '../../src/data/queries.ts';
-import type { Query } from '../../src/data/query-key.ts';
+import { createQueries, type Queries, type QueriesOptions, type RunOptions } from '../../src/queries/queries.ts';
+import type { Query } from '../../src/queries/query-key.ts';
 import type { RedisClient } from '../../src/redis/client.ts';
 import { closedLater, uniquePrefix } from '../support/connections.ts';
 import { eventually } from '../support/outages.ts';
-import { BACKENDS, heldLoad, openSuite, SHARED_BACKENDS } from './backends.ts';
+import { BACKENDS, heldLoad, openSuite, SHARED_BACKENDS } from '../data/backends.ts';
 
 const orders = { sql: 'SELECT * FROM orders', tables: ['orders'] };
 const items = { sql: 'SELECT * FROM orders JOIN items USING (id)', tables: ['orders', 'items'] };

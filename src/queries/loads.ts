@@ -1,4 +1,4 @@
-import type { LoadOptions } from './data-cache.ts';
+import type { LoadOptions } from '../data/data-cache.ts';
 
 /** What of a data cache is used by what loads through it. */
 export interface Loads {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { createCodec, UNREADABLE } from '../../src/data/codec.ts';
+import { createCodec, UNREADABLE } from '../../src/codec/codec.ts';
 import { ConfigError } from '../../src/core/errors.ts';
 import { shape, stored } from './codec-support.ts';
 

@@ -1,9 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Cluster, Redis } from 'ioredis';
-import type { WriteContext } from '../../src/data/write-behind.ts';
+import type { WriteContext } from '../../src/writing/write-behind.ts';
 import { uniquePrefix } from '../support/connections.ts';
 import { eventually } from '../support/outages.ts';
-import { SHARED_BACKENDS } from './backends.ts';
+import { SHARED_BACKENDS } from '../data/backends.ts';
 import { createSink, openBehind } from './write-behinds.ts';
 
 describe.each(SHARED_BACKENDS)('write-behinds of two processes on %s', (_name, connect) => {

@@ -1,7 +1,7 @@
 import type { Ttl } from '../core/duration.ts';
 import { ConfigError } from '../core/errors.ts';
 import { checkOptions } from '../core/options.ts';
-import type { DataCache } from './data-cache.ts';
+import type { ValueCache } from './value-cache.ts';
 import { createCacheSide } from './write-cache-side.ts';
 import { checkTags, checkTtl } from './write-behind-options.ts';
 import { createKeyQueue } from './write-recorder.ts';
@@ -40,7 +40,7 @@ export interface WriteThrough<T> {
  * @throws {ConfigError} When an option is wrong.
  */
 export function createWriteThrough<T>(
-  cache: Pick<DataCache, 'set' | 'delete'>,
+  cache: Pick<ValueCache, 'set' | 'delete'>,
   options: WriteThroughOptions<T>,
 ): WriteThrough<T> {
   checkOptions('writeThrough', options, ['write', 'remove', 'ttl', 'tags']);

@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
 import type { Cluster, Redis } from 'ioredis';
-import { createRedisWriteLog } from '../../src/data/redis-write-log.ts';
-import type { Claim, WriteLog } from '../../src/data/write-log.ts';
+import { createRedisWriteLog } from '../../src/writing/redis-write-log.ts';
+import type { Claim, WriteLog } from '../../src/writing/write-log.ts';
 import { connectionOf } from '../../src/redis/connection.ts';
 import { createKeys } from '../../src/redis/keys.ts';
 import { testCluster, testRedis, uniquePrefix } from '../support/connections.ts';

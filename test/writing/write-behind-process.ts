@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Cluster, Redis } from 'ioredis';
 import { backendOf } from '../../src/cache/backend.ts';
 import { createData } from '../../src/data/data.ts';
-import { createWriteBehind } from '../../src/data/write-behind.ts';
+import { createWriteBehind } from '../../src/writing/write-behind.ts';
 
 const KEYS = 3;
 const [servers = '', prefix = '', self = '', first = '0'] = process.argv.slice(2);

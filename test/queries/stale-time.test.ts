@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { staleTimeOf } from '../../src/data/stale-time.ts';
+import { staleTimeOf } from '../../src/queries/stale-time.ts';
 
 const NOW = Date.parse('2026-03-01T12:00:00Z');
 const at = (seconds: number): string => new Date(NOW + seconds * 1_000).toUTCString();

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { deserialize, serialize } from 'node:v8';
 import { deflateSync } from 'node:zlib';
-import { createCodec, type Encoded, type Serializer, UNREADABLE } from '../../src/data/codec.ts';
+import { createCodec, type Encoded, type Serializer, UNREADABLE } from '../../src/codec/codec.ts';
 import { shape, stored } from './codec-support.ts';
 
 const COMPRESSED = 0x10;

@@ -6,7 +6,7 @@ import {
   type WriteBehind,
   type WriteBehindOptions,
   type WriteBehindRecord,
-} from '../../src/data/write-behind.ts';
+} from '../../src/writing/write-behind.ts';
 import type { RedisClient } from '../../src/redis/client.ts';
 import { uniquePrefix } from '../support/connections.ts';
 

@@ -2,11 +2,11 @@ import { afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { hashKey, QueryClient } from '@tanstack/query-core';
 import * as fc from 'fast-check';
 import { ConfigError } from '../../src/core/errors.ts';
-import { createQueryOptions, keyPrefixOf, type QueryKey } from '../../src/data/tanstack.ts';
+import { createQueryOptions, keyPrefixOf, type QueryKey } from '../../src/queries/tanstack.ts';
 import { createKeys } from '../../src/redis/keys.ts';
 import type { Suite } from '../../src/suite.ts';
 import { testRedis, uniquePrefix } from '../support/connections.ts';
-import { openSuite } from './backends.ts';
+import { openSuite } from '../data/backends.ts';
 
 const json = fc.jsonValue({ maxDepth: 2 });
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { ConfigError } from '../../src/core/errors.ts';
-import { createWriteThrough, type WriteThroughOptions } from '../../src/data/write-through.ts';
-import { BACKENDS, heldLoad, openSuite } from './backends.ts';
+import { createWriteThrough, type WriteThroughOptions } from '../../src/writing/write-through.ts';
+import { BACKENDS, heldLoad, openSuite } from '../data/backends.ts';
 
 describe.each(BACKENDS)('a write-through on %s', (_name, connect) => {
   const suite = openSuite(connect());

@@ -1,9 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
 import { ConfigError } from '../../src/core/errors.ts';
-import { planOf, type Query, type QueryParams } from '../../src/data/query-key.ts';
-import { createSqlReader } from '../../src/data/sql.ts';
-import { typedText } from '../../src/data/typed-text.ts';
+import { planOf, type Query, type QueryParams } from '../../src/queries/query-key.ts';
+import { createSqlReader } from '../../src/queries/sql.ts';
+import { typedText } from '../../src/queries/typed-text.ts';
 
 const read = createSqlReader('postgres');
 const orders = { sql: 'SELECT * FROM orders WHERE id = $1', tables: ['orders'] };

@@ -1,4 +1,4 @@
-import type { DataCache } from './data-cache.ts';
+import type { ValueCache } from './value-cache.ts';
 import type { WriteBehindConfig, WriteBehindRecord } from './write-behind-options.ts';
 
 /** The cached side of what is written: the cache may lose any of it, and fails no write. */
@@ -9,7 +9,7 @@ export interface CacheSide<T> {
 
 /** Creates the cached side of a write pattern. */
 export function createCacheSide<T>(
-  cache: Pick<DataCache, 'set' | 'delete'>,
+  cache: Pick<ValueCache, 'set' | 'delete'>,
   { ttl, tags = [] }: Pick<WriteBehindConfig<T>, 'ttl' | 'tags'>,
 ): CacheSide<T> {
   /** The cache itself sees to it that what could not be deleted now is dropped later. */

@@ -1,7 +1,7 @@
 import { type Duration, toMs } from '../core/duration.ts';
 import { ConfigError, QueryRefusedError, RedisError } from '../core/errors.ts';
 import { checkOptions } from '../core/options.ts';
-import type { LoadContext, LoadOptions } from './data-cache.ts';
+import type { LoadContext, LoadOptions } from '../data/data-cache.ts';
 import type { Loads } from './loads.ts';
 import { planOf, type Query } from './query-key.ts';
 import { checkTenant, tagsOfChange, toTables } from './query-tags.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
-import { createCodec, UNREADABLE } from '../../src/data/codec.ts';
+import { createCodec, UNREADABLE } from '../../src/codec/codec.ts';
 import { misshapen, shape, stored } from './codec-support.ts';
 
 const codec = createCodec();

@@ -1,5 +1,5 @@
 import type { Backend } from '../cache/backend.ts';
-import type { DataCache } from './data-cache.ts';
+import type { ValueCache } from './value-cache.ts';
 import { createWriteBehind, type WriteBehind, type WriteBehindOptions } from './write-behind.ts';
 import { createWriteThrough, type WriteThrough, type WriteThroughOptions } from './write-through.ts';
 
@@ -20,7 +20,7 @@ export interface Writers {
 }
 
 /** Creates the writers beside a data cache. `close` ends those that were made. */
-export function createWriters(backend: Backend, cache: DataCache): Writers & { close(): Promise<void> } {
+export function createWriters(backend: Backend, cache: ValueCache): Writers & { close(): Promise<void> } {
   const opened: { close(): Promise<void> }[] = [];
   return {
     writeThrough: (options) => createWriteThrough(cache, options),
