@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createRedis, type RateLimiter, type RedisClient, type Suite } from '../../src/index.ts';
 import { closedLater } from '../support/connections.ts';
 import { collectingLogger, eventually } from '../support/outages.ts';
-import { type RedisProcess, reservePort, startRedis } from '../support/redis-server.ts';
+import { type RedisProcess, startRedis } from '../support/redis-server.ts';
 import { appOf, suiteOf } from './support.ts';
 
 /** The deadline, and what a busy machine adds to it. */
@@ -132,52 +132,5 @@ describe('a connection that breaks after a decision was sent', () => {
     // Of the 50 in between each was answered by this process. Redis may have counted each once, and not twice.
     expect(remaining).toBeGreaterThanOrEqual(1_000 - 10 - 50);
     await own.close();
-  });
-});
-
-describe('a server that forgets its scripts', () => {
-  it('decides 500 concurrent calls exactly', async () => {
-    // So many calls take a busy machine longer than a deadline of 100 ms, and then this process decides: not what this is about.
-    const patient = suiteOf({ redis: connect(server.port), prefix: 'patient', deadline: '10s' });
-    const limiter = patient.rateLimiter({ name: 'a', limit: 100, window: '1h', denyCache: 'off' });
-    const other = admin();
-    const flush = setInterval(() => void other.script('FLUSH'), 1);
-    try {
-      const waves = Array.from({ length: 5 }, async (_, i) => {
-        await sleep(i * 3);
-        return takeTimes(limiter, 'k', 100);
-      });
-      const admitted = (await Promise.all(waves)).reduce((a, b) => a + b);
-      const { withoutRedis = 0 } = patient.stats().limits['a'] ?? {};
-      expect([admitted, withoutRedis]).toEqual([100, 0]);
-    } finally {
-      clearInterval(flush);
-      await patient.close();
-    }
-  });
-});
-
-describe('a Redis that is not there when the application starts', () => {
-  it('is used once it is there, without a restart', async () => {
-    const port = await reservePort();
-    const early = suiteOf({ redis: connect(port), prefix: 'early' });
-    const limiter = early.rateLimiter({ name: 'a', limit: 5, window: '1h' });
-    const startedAt = performance.now();
-    expect(await takeTimes(limiter, 'k', 10)).toBe(5);
-    expect(performance.now() - startedAt).toBeLessThan(SOON_MS);
-    const late = await startRedis([], port);
-    try {
-      const elsewhere = suiteOf({ redis: connect(port), prefix: 'early' });
-      const same = elsewhere.rateLimiter({ name: 'a', limit: 5, window: '1h' });
-      await eventually('counts in Redis', async () => {
-        await limiter.take('new');
-        return (await same.peek('new')).remaining < 5 ? true : undefined;
-      });
-      await elsewhere.close();
-    } finally {
-      await early.close();
-      await late.stop();
-    }
-    expect(early.stats().limits['a']?.withoutRedis).toBeGreaterThan(0);
   });
 });
