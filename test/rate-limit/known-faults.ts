@@ -147,6 +147,7 @@ export const FAULTS_OF_PEERS: readonly KnownFault[] = [
       await store.increment('k');
       const results = await Promise.all([limiter.take('k'), limiter.take('k'), limiter.take('k')]);
       await limiter.block('k', '30ms');
+      await results[0].refund();
       expect([...(await keysOf(servers, prefix)).values()]).not.toContain(-1);
       await sleep(150);
       await Promise.all(results.map((result) => result.refund()));

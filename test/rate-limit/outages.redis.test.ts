@@ -1,12 +1,13 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Redis } from 'ioredis';
+import { rateLimit as expressRateLimit } from 'express-rate-limit';
 import request from 'supertest';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createRedis, type RateLimiter, type RedisClient, type Suite } from '../../src/index.ts';
 import { closedLater } from '../support/connections.ts';
 import { collectingLogger, eventually } from '../support/outages.ts';
 import { type RedisProcess, startRedis } from '../support/redis-server.ts';
-import { appOf, suiteOf } from './support.ts';
+import { appOf, statusesOf, suiteOf, visit } from './support.ts';
 
 /** The deadline, and what a busy machine adds to it. */
 const SOON_MS = 100 + 900;
@@ -73,6 +74,21 @@ describe.each(outages)('while Redis is %s', (what, begin, end) => {
       '1',
     ]);
     await end();
+  });
+
+  it('express-rate-limit goes on limiting with a fixed-window store, and nothing is charged twice', async () => {
+    const store = suite.rateLimitStore({ name: 'f', algorithm: 'fixed-window' });
+    const app = appOf(expressRateLimit({ limit: 3, windowMs: 3_600_000, store }));
+    const hits = async () => (await store.get?.('127.0.0.1'))?.totalHits;
+    expect(statusesOf(await visit(app, 1))).toEqual([200]);
+    await begin();
+    expect(statusesOf(await visit(app, 5))).toEqual([200, 200, 200, 429, 429]);
+    expect(await hits()).toBe(5);
+    await end();
+    const expected = what === 'killed' ? 0 : 1; // What Redis had.
+    await eventually('what Redis counts', async () => ((await hits()) === expected ? true : undefined));
+    expect(statusesOf(await visit(app, 1))).toEqual([200]);
+    expect(await hits()).toBe(expected + 1);
   });
 
   it('a client that is refused stays refused', async () => {
