@@ -5,6 +5,7 @@ import { createRedisStore } from '../../src/rate-limit/redis-store.ts';
 import { connectionOf } from '../../src/redis/connection.ts';
 import { testCluster, testRedis, uniquePrefix } from '../support/connections.ts';
 import { anyPolicies, anyWindow, bucket, callOf, fixed, sliding } from './calls.ts';
+import { compareAtInstants } from './stopped-clock.ts';
 import { compareTwins } from './twins.ts';
 
 describe('decisions in Redis', () => {
@@ -17,6 +18,10 @@ describe('decisions in Redis', () => {
 
   it('of one sliding window are the same as in memory, whichever script makes them', async () => {
     expect(await compareTwins(store, anyWindow(12_000), 60)).toBe(60);
+  }, 30_000);
+
+  it('are the same as in memory to the microsecond, at the edges of windows and leases', async () => {
+    expect(await compareAtInstants(client, store, 80)).toBe(80);
   }, 30_000);
 
   it('go on counting exactly when more has been admitted than a log can add up', async () => {
