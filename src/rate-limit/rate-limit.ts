@@ -12,7 +12,8 @@ import type { LimitCounters } from './statistics.ts';
 import { createSlidingWindowStore } from './sliding-window-store.ts';
 
 export type { LimitReason, LimitResult, PolicyResult } from './limit-result.ts';
-export type { LimitChanges, RateLimiter, TakeOptions } from './limiter.ts';
+export type { LimitChanges } from './limiter-administration.ts';
+export type { RateLimiter, TakeOptions } from './limiter.ts';
 export type { BanOptions, LimiterOptions } from './limiter-options.ts';
 export type { RateLimitHandler } from './middleware.ts';
 export type { RateLimitOptions } from './middleware-options.ts';

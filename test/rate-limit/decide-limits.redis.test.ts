@@ -4,7 +4,7 @@ import { createMemoryStore } from '../../src/rate-limit/memory-store.ts';
 import { createRedisStore } from '../../src/rate-limit/redis-store.ts';
 import { connectionOf } from '../../src/redis/connection.ts';
 import { testCluster, testRedis, uniquePrefix } from '../support/connections.ts';
-import { anyPolicies, anyWindow, bucket, callOf, fixed, sliding } from './calls.ts';
+import { anyPolicies, anyWindow, bucket, callOf, fixed, leases, sliding } from './calls.ts';
 import { compareAtInstants } from './stopped-clock.ts';
 import { compareTwins } from './twins.ts';
 
@@ -90,6 +90,27 @@ describe('decisions in Redis', () => {
     await store.decide(call);
     for (const { nowUs } of decisions) await store.refund(call, { atUs: nowUs, id: call.id });
     expect((await store.decide({ ...call, mode: 'peek' })).views[0]?.remaining).toBe(4);
+  });
+
+  it('keep a log for as long as anything in it counts, whatever was added to its last entry', async () => {
+    const call = callOf([sliding(1_000, 40_000, { precision: 2 })], { prefix: uniquePrefix() });
+    for (let i = 0; i < 60; i++) {
+      const askedAt = performance.now();
+      await store.decide(call);
+      const leftMs = await client.pttl(call.names[0] ?? '');
+      expect(leftMs + performance.now() - askedAt).toBeGreaterThanOrEqual(40);
+      await sleep(i % 7);
+    }
+  });
+
+  it('forget leases that have expired', async () => {
+    const policies = [leases(50, 3_000)];
+    const prefix = uniquePrefix();
+    for (let i = 0; i < 20; i++) await store.decide(callOf(policies, { prefix }));
+    await sleep(10);
+    const last = callOf(policies, { prefix });
+    await store.decide(last);
+    expect(await client.zcard(last.names[0] ?? '')).toBe(1);
   });
 
   it('keep one entry per segment and two at its ends, and 13 bytes of each', async () => {

@@ -58,6 +58,17 @@ export const KNOWN_ATTACKS: readonly KnownFault[] = [
     },
   ],
   [
+    'another spelling of an address that is denied: refused all the same',
+    async (servers) => {
+      const app = appOf(patientSuite(servers).rateLimit({ limit: 9, deny: ['10.0.0.1', '2001:db8::/32'] }));
+      app.set('trust proxy', 1);
+      for (const address of ['10.0.0.1', '::ffff:10.0.0.1', '::ffff:a00:1', '64:ff9b::a00:1', '2001:DB8::1%eth0']) {
+        expect((await request(app).get('/').set('X-Forwarded-For', address)).status).toBe(403);
+      }
+      expect((await request(app).get('/').set('X-Forwarded-For', '10.0.0.2')).status).toBe(200);
+    },
+  ],
+  [
     'other spellings of the URL: the limit is of the route, so they count together',
     async (servers) => {
       const app = express();

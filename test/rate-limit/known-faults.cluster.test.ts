@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { Cluster } from 'ioredis';
+import { Cluster, Redis } from 'ioredis';
 import { createRedis } from '../../src/index.ts';
 import { nodeOf } from '../../src/redis/client.ts';
 import { closedLater, uniquePrefix } from '../support/connections.ts';
 import { collectingLogger } from '../support/outages.ts';
-import { type RedisCluster, startCluster } from '../support/redis-server.ts';
+import { type RedisCluster, type RedisProcess, startCluster } from '../support/redis-server.ts';
+import { surviveFailover } from './failover.ts';
 import { KNOWN_ATTACKS } from './known-attacks.ts';
 import { FAULTS_OF_PEERS, type Servers } from './known-faults.ts';
 import { suiteOf } from './support.ts';
@@ -71,4 +72,28 @@ describe('a Cluster with one frozen master', () => {
       frozen?.thaw();
     }
   });
+});
+
+describe('a Cluster that loses a master', () => {
+  function processAt(node: string): RedisProcess {
+    const found = cluster.processes.find(({ host, port }) => `${host}:${port}` === node);
+    if (found === undefined) throw new Error(`No process at ${node}`);
+    return found;
+  }
+
+  /** At once: waiting until the others have agreed is not what this is about. */
+  async function promote(lost: RedisProcess): Promise<void> {
+    const others = cluster.processes.filter((each) => each !== lost);
+    const admins = others.map(({ port }) => closedLater(new Redis({ port, disconnectTimeout: 50 })));
+    const infos = await Promise.all(admins.map((admin) => admin.info('replication')));
+    await admins[infos.findIndex((info) => info.includes(`master_port:${lost.port}\r`))]?.cluster(
+      'FAILOVER',
+      'TAKEOVER',
+    );
+  }
+
+  it('goes on, and counts on once its replica has taken over', async () => {
+    expect.hasAssertions();
+    await surviveFailover({ connect, masterOf: (client, key) => processAt(nodeOf(client, key)), promote });
+  }, 20_000);
 });

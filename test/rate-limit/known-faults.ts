@@ -52,10 +52,10 @@ export async function keysOf(servers: Servers, prefix: string): Promise<Map<stri
 }
 
 /** Resolves when decisions are made in Redis again. */
-export async function decidedInRedis(limiter: RateLimiter): Promise<void> {
+export async function decidedInRedis(limiter: RateLimiter, key = 'is it back'): Promise<void> {
   await eventually('decisions in Redis', async () => {
     const before = limiter.stats().withoutRedis;
-    await limiter.peek('is it back');
+    await limiter.peek(key);
     return limiter.stats().withoutRedis === before ? true : undefined;
   });
 }

@@ -63,7 +63,7 @@ describe('a limiter', () => {
 
   it('is one command per decision, however many policies, and none for a client known to be refused', async () => {
     const client = testRedis();
-    const limiter = suiteOf({ redis: client, prefix: uniquePrefix() }).rateLimiter({
+    const limiter = suiteOf({ redis: client, deadline: '5s' }).rateLimiter({
       policies: [{ name: 'a', limit: 2, window: '1h' }, { name: 'b', limit: 100 }, { concurrent: 50 }],
     });
     await limiter.take('warm');
@@ -122,6 +122,26 @@ describe('a limiter', () => {
     expect(bans).toHaveLength(2);
     await limiter.reset('k');
     expect((await limiter.take('k')).reason).toBe('within-limit');
+  });
+
+  it('bans for twice as long each time, and never for longer than the longest ban', async () => {
+    const suite = suiteOf({ redis: testRedis(), deadline: '5s' });
+    const bans: number[] = [];
+    suite.events.on('limit:banned', ({ retryAfterMs }) => bans.push(Math.round(retryAfterMs)));
+    const ban = { after: 1, duration: '100ms', maxDuration: '300ms' } as const;
+    const limiter = suite.rateLimiter({ limit: 1, window: '80ms', ban });
+    await eventually('three bans', async () => {
+      await limiter.take('k');
+      return bans.length === 3 ? true : undefined;
+    });
+    expect(bans).toEqual([100, 200, 300]);
+  });
+
+  it('charges a client that is blocked as well', async () => {
+    const [limiter] = twice({ limit: 100, window: '1h' });
+    await limiter.block('k', '30ms');
+    await limiter.charge('k', 5);
+    expect((await limiter.peek('k')).remaining).toBe(95);
   });
 
   it('blocks a client on demand, in every process, until the time is over or it is reset', async () => {
