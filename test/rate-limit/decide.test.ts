@@ -175,6 +175,18 @@ describe('a token bucket', () => {
   });
 });
 
+describe('a token bucket that is empty', () => {
+  it('gives the next token when it is there, a microsecond early at most', async () => {
+    const { clock, store } = stopped();
+    const ask = async (): Promise<string> => (await store.decide(callOf([bucket(1, 1_000_000)]))).status;
+    expect([await ask(), await ask()]).toEqual(['admitted', 'refused']);
+    clock.us += 999_998;
+    expect(await ask()).toBe('refused');
+    clock.us += 1;
+    expect(await ask()).toBe('admitted');
+  });
+});
+
 describe('a fixed window', () => {
   it('admits the limit between two starts, and twice the limit around one', async () => {
     const { clock, store } = stopped();

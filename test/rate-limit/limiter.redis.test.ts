@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import type { Redis } from 'ioredis';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ConfigError, type LimiterOptions, RateLimitExceededError, type RateLimiter } from '../../src/index.ts';
+import { noteRefused } from '../../src/rate-limit/note-refused.lua.ts';
 import { testCluster, testRedis, uniquePrefix } from '../support/connections.ts';
 import { eventually } from '../support/outages.ts';
 import { suiteOf } from './support.ts';
@@ -166,6 +167,16 @@ describe('a limiter', () => {
     ]);
     await here.reset('once');
     expect((await here.list()).map(({ client }) => client)).toEqual(['often']);
+  });
+
+  it('notes no more clients than it is told to keep', async () => {
+    const prefix = uniquePrefix();
+    const places = { refused: `${prefix}:{n}:r`, offenders: `${prefix}:{n}:o` };
+    const notes = ['a', 'b', 'c', 'd', 'e'].flatMap((client, i) => [client, i + 1, 1_000 * (i + 1)]);
+    await noteRefused(redis, places, { cap: 3 }, notes);
+    expect(await redis.zrange(places.refused, 0, '-1')).toEqual(['c', 'd', 'e']);
+    expect(await redis.zrange(places.offenders, 0, '-1')).toEqual(['c', 'd', 'e']);
+    expect(await redis.pttl(places.refused)).toBeGreaterThan(0);
   });
 
   it('refuses keys that are not text, and limits and costs that are not whole numbers', async () => {
