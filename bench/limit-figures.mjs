@@ -55,7 +55,7 @@ export function decisionTable(run, scenario) {
     'trips',
     'Redis commands',
   ];
-  return [headers, ...rows.map((row) => [limiters[row.contestant].title, ...cellsOf(row, rows)])];
+  return [headers, ...rows.map((row) => [limiters[row.contestant].title].concat(cellsOf(row, rows)))];
 }
 
 /** Headers and rows of one scenario over HTTP. */
@@ -70,7 +70,7 @@ export function httpTable({ http }, scenario) {
     'trips',
     'Redis commands',
   ];
-  return [headers, ...rows.map((row) => [limitApps[row.contestant].title, ...cellsOf(row, rows)])];
+  return [headers, ...rows.map((row) => [limitApps[row.contestant].title].concat(cellsOf(row, rows)))];
 }
 
 function cellsOf(row, rows) {

@@ -80,8 +80,8 @@ function createConnection(socket, tally, { size, status }, { requests, first }) 
 /** Length of the body. */
 function lengthIn(head) {
   if (head.startsWith('HTTP/1.1 304 ')) return 0;
-  const [, length] = /\r\ncontent-length: (\d+)/i.exec(head) ?? [];
-  return length === undefined ? undefined : Number(length);
+  const found = /\r\ncontent-length: (\d+)/i.exec(head);
+  return found === null ? undefined : Number(found[1]);
 }
 
 /** Loads the server for about `ms`. `counted` answers came within `elapsedMs`; `done` includes those under way at its end. */

@@ -92,6 +92,14 @@ describe('decisions in Redis', () => {
     expect((await store.decide({ ...call, mode: 'peek' })).views[0]?.remaining).toBe(4);
   });
 
+  it('that are taken back twice give back once, where they have an entry of their own', async () => {
+    const call = callOf([sliding(5, 60_000_000)], { prefix: uniquePrefix() });
+    const { nowUs } = await store.decide(call);
+    await store.decide(call);
+    for (let i = 0; i < 2; i++) await store.refund(call, { atUs: nowUs, id: call.id });
+    expect((await store.decide({ ...call, mode: 'peek' })).views[0]?.remaining).toBe(4);
+  });
+
   it('keep a log for as long as anything in it counts, whatever was added to its last entry', async () => {
     const call = callOf([sliding(1_000, 40_000, { precision: 2 })], { prefix: uniquePrefix() });
     for (let i = 0; i < 60; i++) {
@@ -104,13 +112,13 @@ describe('decisions in Redis', () => {
   });
 
   it('forget leases that have expired', async () => {
-    const policies = [leases(50, 3_000)];
     const prefix = uniquePrefix();
-    for (let i = 0; i < 20; i++) await store.decide(callOf(policies, { prefix }));
+    for (let i = 0; i < 20; i++) await store.decide(callOf([leases(50, 3_000)], { prefix }));
+    await store.decide(callOf([leases(50, 60_000_000)], { prefix })); // Has the key live on.
     await sleep(10);
-    const last = callOf(policies, { prefix });
+    const last = callOf([leases(50, 60_000_000)], { prefix });
     await store.decide(last);
-    expect(await client.zcard(last.names[0] ?? '')).toBe(1);
+    expect(await client.zcard(last.names[0] ?? '')).toBe(2);
   });
 
   it('keep one entry per segment and two at its ends, and 13 bytes of each', async () => {

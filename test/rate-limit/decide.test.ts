@@ -283,6 +283,16 @@ describe('refunds', () => {
     expect((await store.decide({ ...call, mode: 'peek' })).views[0]?.remaining).toBe(4);
   });
 
+  it('made twice give back once, where the admission has an entry of its own', async () => {
+    const { clock, store } = stopped();
+    const first = callOf([sliding(5, 1_000_000)]);
+    const { nowUs } = await store.decide(first);
+    clock.us += 10;
+    await store.decide(callOf(first.policies));
+    for (let i = 0; i < 2; i++) await store.refund(first, { atUs: nowUs, id: first.id });
+    expect((await store.decide({ ...first, mode: 'peek' })).views[0]?.remaining).toBe(4);
+  });
+
   it('of what was reset take nothing from what came after', async () => {
     const { clock, store } = stopped();
     const policies = [sliding(5, 1_000_000, { precision: 1 }), fixed(5, 1_000_000), bucket(5, 1_000_000)];
