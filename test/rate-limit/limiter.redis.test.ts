@@ -79,6 +79,16 @@ describe('a limiter', () => {
     expect((await limiter.take('k')).allowed).toBe(true); // Knows at once of what was given back here.
   });
 
+  it('tells a client known to be refused the time that is left, not what it was', async () => {
+    const [limiter] = twice({ limit: 1, window: '1h' });
+    await statuses(limiter, 'k', 1);
+    const first = await limiter.take('k');
+    await sleep(200);
+    const second = await limiter.take('k');
+    expect(limiter.stats().refusedFromMemory).toBe(1);
+    expect(first.retryAfterMs - second.retryAfterMs).toBeGreaterThan(150);
+  });
+
   it('heeds a refund and a reset of another process within a second', async () => {
     const [here, there] = twice({ limit: 2, window: '1h' });
     const first = await there.take('k');
