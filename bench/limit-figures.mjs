@@ -1,5 +1,7 @@
 // From the rounds of the limiters to the figures of the report.
+import { limitApps } from './limit-apps.mjs';
 import { limiters } from './limit-contestants.mjs';
+import { HTTP_SCENARIOS } from './limit-http-rounds.mjs';
 import { SCENARIOS } from './limit-rounds.mjs';
 import { median, medianWithRange } from './statistics.mjs';
 
@@ -53,21 +55,34 @@ export function decisionTable(run, scenario) {
     'trips',
     'Redis commands',
   ];
+  return [headers, ...rows.map((row) => [limiters[row.contestant].title].concat(cellsOf(row, rows)))];
+}
+
+/** Headers and rows of one scenario over HTTP. */
+export function httpTable({ http }, scenario) {
+  const rows = http.filter((row) => row.scenario === scenario);
+  const headers = [
+    'middleware',
+    'requests to rate-limit-redis',
+    'requests/s',
+    'Node CPU µs',
+    'Redis CPU µs',
+    'trips',
+    'Redis commands',
+  ];
+  return [headers, ...rows.map((row) => [limitApps[row.contestant].title].concat(cellsOf(row, rows)))];
+}
+
+function cellsOf(row, rows) {
+  const { median: ratio, low, high } = ratioBetween(rows, row.contestant, 'rate-limit-redis');
+  const commands = Object.entries(row.redisCommands).map(([name, count]) => `${name} ${count.toFixed(2)}`);
   return [
-    headers,
-    ...rows.map((row) => {
-      const { median: ratio, low, high } = ratioBetween(rows, row.contestant, 'rate-limit-redis');
-      const commands = Object.entries(row.redisCommands).map(([name, count]) => `${name} ${count.toFixed(2)}`);
-      return [
-        limiters[row.contestant].title,
-        `${ratio.toFixed(2)} (${low.toFixed(2)}-${high.toFixed(2)})`,
-        median(row.perSecond).toFixed(0),
-        median(row.cpuUs).toFixed(1),
-        median(row.redisCpuUs).toFixed(1),
-        row.trips.toFixed(2),
-        commands.length === 0 ? 'none' : commands.join(', '),
-      ];
-    }),
+    `${ratio.toFixed(2)} (${low.toFixed(2)}-${high.toFixed(2)})`,
+    median(row.perSecond).toFixed(0),
+    median(row.cpuUs).toFixed(1),
+    median(row.redisCpuUs).toFixed(1),
+    row.trips.toFixed(2),
+    commands.length === 0 ? 'none' : commands.join(', '),
   ];
 }
 
@@ -91,6 +106,8 @@ export function limitLines({ node, ...run }) {
   const addTable = (title, rows) => lines.push(`${title}:`, ...rows.map((cells) => `  ${cells.join(' | ')}`));
   for (const [name, { title }] of Object.entries(SCENARIOS))
     addTable(`Node ${node}, ${title}`, decisionTable(run, name));
+  for (const [name, { title }] of Object.entries(HTTP_SCENARIOS))
+    addTable(`Node ${node}, over HTTP, ${title}`, httpTable(run, name));
   addTable(`Node ${node}, bytes of one client`, memoryTable(run));
   return [...lines, ...limitAims(run).map((cells) => cells.join(': '))];
 }

@@ -1,6 +1,7 @@
 // One limiter in its own process, with a database of its own: node bench/limits.mjs <contestant> <redis port> <database>
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
+import { countTrips } from './count-trips.mjs';
 import { limiters } from './limit-contestants.mjs';
 
 const AT_A_TIME = 50; // As many as connections in the HTTP benchmark.
@@ -11,22 +12,6 @@ await redis.connect();
 const trips = countTrips(redis.stream);
 const opened = new Map();
 let next = 0; // Goes on from slice to slice, or some clients would never come.
-
-/** A trip begins with the first byte that is written after an answer. Only of use while there is one request at a time. */
-function countTrips(socket) {
-  const counted = { count: 0 };
-  let isUnderWay = false;
-  const { write } = socket;
-  socket.write = (...args) => {
-    if (!isUnderWay) counted.count++;
-    isUnderWay = true;
-    return write.apply(socket, args);
-  };
-  socket.prependListener('data', () => {
-    isUnderWay = false;
-  });
-  return counted;
-}
 
 const answers = {
   open: async ({ id, policies }) => {

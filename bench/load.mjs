@@ -11,8 +11,9 @@ PendingRequests.prototype.addBody = () => undefined;
 const opened = new Map();
 
 const jobs = {
-  open: async ({ name, ...options }) => {
-    opened.set(name, await openConnections(options));
+  open: async ({ name, ofClients = false, ...options }) => {
+    const fieldsOf = ofClients ? (i) => `X-Forwarded-For: 203.0.${i % 4}.${i % 250}\r\n` : undefined;
+    opened.set(name, await openConnections({ ...options, fieldsOf }));
   },
   slice: ({ name, ms }) => opened.get(name).slice(ms),
   close: () => {

@@ -7,6 +7,7 @@ import { buildIfOlder } from './build-if-older.mjs';
 import { contestants } from './contestants.mjs';
 import { runHttp } from './http-rounds.mjs';
 import { limitLines } from './limit-figures.mjs';
+import { runLimitHttp } from './limit-http-rounds.mjs';
 import { runLimits } from './limit-rounds.mjs';
 import { readOptions, USAGE } from './options.mjs';
 import { SIZES } from './payload.mjs';
@@ -109,7 +110,7 @@ async function benchLimits(major, binary) {
   say(`Node ${major}, limiters`);
   await withRedis(async (redis, redisPort) => {
     const bench = { options, binary, redis, redisPort, pinning, problems };
-    results.limits.push({ node: major, ...(await runLimits(bench)) });
+    results.limits.push({ node: major, ...(await runLimits(bench)), http: await runLimitHttp(bench) });
   });
 }
 

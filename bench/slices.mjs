@@ -5,15 +5,22 @@ import { ids, pathOf } from './payload.mjs';
 
 const END_OF_HEAD = Buffer.from('\r\n\r\n');
 /** The requests as autocannon writes them: the Host field, which is part of a cache's key, included. `fieldsOf(i)`: more header lines of the i-th. */
-function requestsTo(port, fieldsOf) {
+function requestsTo(port, base, fieldsOf) {
   const rest = (i) => `HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nConnection: keep-alive\r\n${fieldsOf(i)}\r\n`;
-  return ids.map((id, i) => Buffer.from(`GET ${pathOf(id)} ${rest(i)}`));
+  return ids.map((id, i) => Buffer.from(`GET ${base}${pathOf(id)} ${rest(i)}`));
 }
 
 /** Opens connections to one server whose answers have this status, and bodies of `size` bytes where all have the same. */
-export async function openConnections({ port, connections: count, size, status = 200, fieldsOf = () => '' }) {
+export async function openConnections({
+  port,
+  connections: count,
+  size,
+  status = 200,
+  base = '',
+  fieldsOf = () => '',
+}) {
   const tally = { done: 0, failed: 0, running: false, isClosed: false, busy: 0, onIdle: () => undefined };
-  const requests = requestsTo(port, fieldsOf);
+  const requests = requestsTo(port, base, fieldsOf);
   const connections = [];
   for (let i = 0; i < count; i++) {
     const socket = connect({ port, host: '127.0.0.1', noDelay: true });
@@ -59,8 +66,10 @@ function createConnection(socket, tally, { size, status }, { requests, first }) 
         return;
       }
       head = null;
-      const length = lengthIn(data.latin1Slice(0, end), status);
-      if (length === undefined || (size !== undefined && length !== size)) tally.failed++;
+      const answer = data.latin1Slice(0, end);
+      const length = lengthIn(answer);
+      const isRight = answer.startsWith(`HTTP/1.1 ${status} `) && length !== undefined;
+      if (!isRight || (size !== undefined && length !== size)) tally.failed++;
       missing = (length ?? 0) - (data.length - end - END_OF_HEAD.length);
     }
     if (missing === 0) finish();
@@ -68,10 +77,11 @@ function createConnection(socket, tally, { size, status }, { requests, first }) 
   return { socket, send };
 }
 
-/** Length of the body, where the status is the expected one. */
-function lengthIn(head, status) {
-  if (!head.startsWith(`HTTP/1.1 ${status} `)) return undefined;
-  return status === 304 ? 0 : Number(/\r\ncontent-length: (\d+)/i.exec(head)?.[1]);
+/** Length of the body. */
+function lengthIn(head) {
+  if (head.startsWith('HTTP/1.1 304 ')) return 0;
+  const found = /\r\ncontent-length: (\d+)/i.exec(head);
+  return found === null ? undefined : Number(found[1]);
 }
 
 /** Loads the server for about `ms`. `counted` answers came within `elapsedMs`; `done` includes those under way at its end. */

@@ -36,7 +36,7 @@ export interface LimitPlace {
 }
 
 /** What limiters of one name share in this process. */
-interface SharedLimiter {
+export interface SharedLimiter {
   readonly denials: DenyCache<Decision>;
   readonly settings: LiveSettings;
   readonly refused: RefusedLog;

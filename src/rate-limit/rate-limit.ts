@@ -12,7 +12,8 @@ import type { LimitCounters } from './statistics.ts';
 import { createSlidingWindowStore } from './sliding-window-store.ts';
 
 export type { LimitReason, LimitResult, PolicyResult } from './limit-result.ts';
-export type { LimitChanges, RateLimiter, TakeOptions } from './limiter.ts';
+export type { LimitChanges } from './limiter-administration.ts';
+export type { RateLimiter, TakeOptions } from './limiter.ts';
 export type { BanOptions, LimiterOptions } from './limiter-options.ts';
 export type { RateLimitHandler } from './middleware.ts';
 export type { RateLimitOptions } from './middleware-options.ts';
@@ -27,7 +28,7 @@ export interface RateLimitStoreOptions extends Pick<
   LimiterOptions,
   'name' | 'precision' | 'onRedisError' | 'processes' | 'keySecret'
 > {
-  /** `sliding-window`: ours. `fixed-window`: rate-limit-redis underneath; it rejects when Redis is away. Default: `sliding-window`. */
+  /** `sliding-window`: ours. `fixed-window`: rate-limit-redis underneath. Default: `sliding-window`. */
   readonly algorithm?: 'sliding-window' | 'fixed-window' | undefined;
 }
 
@@ -116,13 +117,13 @@ function createStore(place: LimitPlace, options: RateLimitStoreOptions): Store {
   if (![undefined, 'sliding-window', 'fixed-window'].includes(algorithm)) {
     throw new ConfigError("algorithm: write 'sliding-window' or 'fixed-window'; others are for suite.rateLimit().");
   }
+  const config = toLimiterConfig({ ...rest, name, limit: 1 }); // Mistakes are told now, not at the first request.
   if (algorithm === 'fixed-window') {
-    if (Object.values(rest).some((value) => value !== undefined)) {
-      throw new ConfigError("rateLimitStore: a 'fixed-window' has no options but its name.");
+    if (rest.precision !== undefined || rest.keySecret !== undefined) {
+      throw new ConfigError("rateLimitStore: precision and keySecret are not for a 'fixed-window'.");
     }
-    return createFixedWindowStore(place.connection, place.keys, name);
+    return createFixedWindowStore(place, config);
   }
-  toLimiterConfig({ ...rest, name, limit: 1 }); // Mistakes are told now, not at the first request.
   return createSlidingWindowStore(place, { ...rest, name });
 }
 

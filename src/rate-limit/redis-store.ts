@@ -3,7 +3,7 @@ import type { RedisClient } from '../redis/client.ts';
 import type { Connection } from '../redis/connection.ts';
 import { noFallback } from '../redis/guard.ts';
 import { blockClient } from './block-client.lua.ts';
-import { breaksOf } from './broken-connections.ts';
+import { type Breaks, breaksOf } from './broken-connections.ts';
 import { decideLimits } from './decide-limits.lua.ts';
 import { packPolicy } from './packed-policy.ts';
 import type { Receipt, View } from './policy.ts';
@@ -16,77 +16,74 @@ const STATUS = ['refused', 'admitted', 'banned', 'banned'] as const;
 const NEW_BAN = 3;
 
 /** Keeps what clients have used in Redis: one script call and one round trip per decision. Every method rejects with a `RedisError` at the deadline. */
-export function createRedisStore({ client, guard }: Connection): LimitStore {
-  const breaks = breaksOf(client);
+export function createRedisStore(connection: Connection): LimitStore {
+  const { client, guard } = connection;
+  const parts = { ...connection, breaks: breaksOf(client) };
 
-  async function takeBack({ names, policies }: Pick<LimitCall, 'names' | 'policies'>, { atUs, id }: Receipt) {
-    const given = policies.flatMap(({ algorithm, limit, windowUs, cost }) => [algorithm, limit, windowUs, cost]);
-    await refundLimits(client, { names }, { at: atUs, id }, given);
-  }
-
-  /** Fails with its connection. What is answered later than that, or than `isAbandoned`, was counted by somebody else: it is taken back. */
-  function decideWhileConnected(call: LimitCall, isAbandoned: () => boolean): Promise<Decision> {
-    return new Promise((resolve, reject) => {
-      let hasBroken = false;
-      const unwatch = breaks.watch(call.conduct, (error) => {
-        hasBroken = true;
-        reject(error);
-      });
-      send(client, call).then(
-        (reply) => {
-          unwatch();
-          const decision = toDecision(reply as Buffer);
-          resolve(decision);
-          if ((hasBroken || isAbandoned()) && isCounted(call, decision)) {
-            // Past the guard, whose circuit is open still: Redis has just answered.
-            takeBack(call, { atUs: decision.nowUs, id: call.id }).catch(() => undefined);
-          }
-        },
-        (error: unknown) => {
-          unwatch();
-          reject(error);
-        },
-      );
-    });
+  function ask<Reply>(operation: string, key: string | undefined, send: () => Promise<Reply>): Promise<Reply> {
+    return guard({ event: 'limit:error', operation, key: key ?? '', fallback: noFallback }, send);
   }
 
   return {
-    decide(call) {
-      let isAbandoned = false;
-      function abandon(error: RedisError): never {
-        isAbandoned = true;
-        throw error;
-      }
-      return guard({ event: 'limit:error', operation: 'decide limit', key: call.conduct, fallback: abandon }, () =>
-        decideWhileConnected(call, () => isAbandoned),
-      );
+    decide: (call) => decideOnce(parts, call),
+    refund: (call, receipt) => ask('refund limit', call.names[0], () => takeBack(client, call, receipt)),
+    async renew(name, id, lease) {
+      return (await ask('renew lease', name, () => renewLease(client, { leases: name }, { id, lease }))) === 1;
     },
-    async refund(call, receipt) {
-      const key = call.names[0] ?? '';
-      await guard({ event: 'limit:error', operation: 'refund limit', key, fallback: noFallback }, () =>
-        takeBack(call, receipt),
-      );
-    },
-    async renew(name, id, leaseUs) {
-      const reply = await guard(
-        { event: 'limit:error', operation: 'renew lease', key: name, fallback: noFallback },
-        () => renewLease(client, { leases: name }, { id, lease: leaseUs }),
-      );
-      return reply === 1;
-    },
-    async block(conduct, durationUs) {
-      await guard({ event: 'limit:error', operation: 'block client', key: conduct, fallback: noFallback }, () =>
-        blockClient(client, { conduct }, { duration: durationUs }),
-      );
+    async block(conduct, duration) {
+      await ask('block client', conduct, () => blockClient(client, { conduct }, { duration }));
     },
     async forget(names) {
-      const key = names[0] ?? '';
-      await guard({ event: 'limit:error', operation: 'reset limit', key, fallback: noFallback }, () =>
-        client.unlink(...names),
-      );
+      await ask('reset limit', names[0], () => client.unlink(...names));
     },
   };
 }
+
+interface Parts extends Connection {
+  readonly breaks: Breaks;
+}
+
+/** What nobody waited for was counted by somebody else: when its answer comes, it is taken back. */
+function decideOnce(parts: Parts, call: LimitCall): Promise<Decision> {
+  let isAbandoned = false;
+  function abandon(error: RedisError): never {
+    isAbandoned = true;
+    throw error;
+  }
+  const asked = { event: 'limit:error', operation: 'decide limit', key: call.conduct, fallback: abandon } as const;
+  return parts.guard(asked, () => decideWhileConnected(parts, call, () => isAbandoned));
+}
+
+/** Fails with its connection. What is answered later than that, or than `isAbandoned`, is taken back. */
+function decideWhileConnected({ client, breaks }: Parts, call: LimitCall, isAbandoned: () => boolean) {
+  return new Promise<Decision>((resolve, reject) => {
+    let hasBroken = false;
+    const unwatch = breaks.watch(call.conduct, (error) => {
+      hasBroken = true;
+      reject(error);
+    });
+    function answer(reply: unknown): void {
+      unwatch();
+      const decision = toDecision(reply as Buffer);
+      resolve(decision);
+      if ((!hasBroken && !isAbandoned()) || !isCounted(call, decision)) return;
+      // Past the guard, whose circuit is open still: Redis has just answered.
+      takeBack(client, call, { atUs: decision.nowUs, id: call.id }).catch(() => undefined);
+    }
+    function fail(error: Error): void {
+      unwatch();
+      reject(error);
+    }
+    send(client, call).then(answer, fail);
+  });
+}
+
+async function takeBack(client: RedisClient, { names, policies }: Admitted, { atUs, id }: Receipt): Promise<void> {
+  const given = policies.flatMap(({ algorithm, limit, windowUs, cost }) => [algorithm, limit, windowUs, cost]);
+  await refundLimits(client, { names }, { at: atUs, id }, given);
+}
+
+type Admitted = Pick<LimitCall, 'names' | 'policies'>;
 
 function send(client: RedisClient, call: LimitCall): Promise<unknown> {
   const { mode, id, conduct, names, policies, countRefused, ban } = call;

@@ -4,7 +4,8 @@ import { createMemoryStore } from '../../src/rate-limit/memory-store.ts';
 import { createRedisStore } from '../../src/rate-limit/redis-store.ts';
 import { connectionOf } from '../../src/redis/connection.ts';
 import { testCluster, testRedis, uniquePrefix } from '../support/connections.ts';
-import { anyPolicies, anyWindow, bucket, callOf, fixed, sliding } from './calls.ts';
+import { anyPolicies, anyWindow, bucket, callOf, fixed, leases, sliding } from './calls.ts';
+import { compareAtInstants } from './stopped-clock.ts';
 import { compareTwins } from './twins.ts';
 
 describe('decisions in Redis', () => {
@@ -17,6 +18,10 @@ describe('decisions in Redis', () => {
 
   it('of one sliding window are the same as in memory, whichever script makes them', async () => {
     expect(await compareTwins(store, anyWindow(12_000), 60)).toBe(60);
+  }, 30_000);
+
+  it('are the same as in memory to the microsecond, at the edges of windows and leases', async () => {
+    expect(await compareAtInstants(client, store, 80)).toBe(80);
   }, 30_000);
 
   it('go on counting exactly when more has been admitted than a log can add up', async () => {
@@ -85,6 +90,35 @@ describe('decisions in Redis', () => {
     await store.decide(call);
     for (const { nowUs } of decisions) await store.refund(call, { atUs: nowUs, id: call.id });
     expect((await store.decide({ ...call, mode: 'peek' })).views[0]?.remaining).toBe(4);
+  });
+
+  it('that are taken back twice give back once, where they have an entry of their own', async () => {
+    const call = callOf([sliding(5, 60_000_000)], { prefix: uniquePrefix() });
+    const { nowUs } = await store.decide(call);
+    await store.decide(call);
+    for (let i = 0; i < 2; i++) await store.refund(call, { atUs: nowUs, id: call.id });
+    expect((await store.decide({ ...call, mode: 'peek' })).views[0]?.remaining).toBe(4);
+  });
+
+  it('keep a log for as long as anything in it counts, whatever was added to its last entry', async () => {
+    const call = callOf([sliding(1_000, 40_000, { precision: 2 })], { prefix: uniquePrefix() });
+    for (let i = 0; i < 60; i++) {
+      const askedAt = performance.now();
+      await store.decide(call);
+      const leftMs = await client.pttl(call.names[0] ?? '');
+      expect(leftMs + performance.now() - askedAt).toBeGreaterThanOrEqual(40);
+      await sleep(i % 7);
+    }
+  });
+
+  it('forget leases that have expired', async () => {
+    const prefix = uniquePrefix();
+    for (let i = 0; i < 20; i++) await store.decide(callOf([leases(50, 3_000)], { prefix }));
+    await store.decide(callOf([leases(50, 60_000_000)], { prefix })); // Has the key live on.
+    await sleep(10);
+    const last = callOf([leases(50, 60_000_000)], { prefix });
+    await store.decide(last);
+    expect(await client.zcard(last.names[0] ?? '')).toBe(2);
   });
 
   it('keep one entry per segment and two at its ends, and 13 bytes of each', async () => {

@@ -175,6 +175,18 @@ describe('a token bucket', () => {
   });
 });
 
+describe('a token bucket that is empty', () => {
+  it('gives the next token when it is there, a microsecond early at most', async () => {
+    const { clock, store } = stopped();
+    const ask = async (): Promise<string> => (await store.decide(callOf([bucket(1, 1_000_000)]))).status;
+    expect([await ask(), await ask()]).toEqual(['admitted', 'refused']);
+    clock.us += 999_998;
+    expect(await ask()).toBe('refused');
+    clock.us += 1;
+    expect(await ask()).toBe('admitted');
+  });
+});
+
 describe('a fixed window', () => {
   it('admits the limit between two starts, and twice the limit around one', async () => {
     const { clock, store } = stopped();
@@ -269,6 +281,16 @@ describe('refunds', () => {
     await store.decide(call);
     for (const atUs of taken) await store.refund(call, { atUs, id: call.id });
     expect((await store.decide({ ...call, mode: 'peek' })).views[0]?.remaining).toBe(4);
+  });
+
+  it('made twice give back once, where the admission has an entry of its own', async () => {
+    const { clock, store } = stopped();
+    const first = callOf([sliding(5, 1_000_000)]);
+    const { nowUs } = await store.decide(first);
+    clock.us += 10;
+    await store.decide(callOf(first.policies));
+    for (let i = 0; i < 2; i++) await store.refund(first, { atUs: nowUs, id: first.id });
+    expect((await store.decide({ ...first, mode: 'peek' })).views[0]?.remaining).toBe(4);
   });
 
   it('of what was reset take nothing from what came after', async () => {

@@ -3,7 +3,7 @@ import { MemoryStore, type Options, rateLimit, type Store } from 'express-rate-l
 import request from 'supertest';
 import { Redis } from 'ioredis';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ConfigError, rateLimitStore } from '../../src/index.ts';
+import { ConfigError, rateLimitStore, type RateLimitStoreOptions, RedisError } from '../../src/index.ts';
 import { closedLater, testRedis, uniquePrefix } from '../support/connections.ts';
 import { eventually } from '../support/outages.ts';
 import { reservePort, startRedis } from '../support/redis-server.ts';
@@ -85,6 +85,53 @@ describe.each(['sliding-window', 'fixed-window'] as const)('the %s store of expr
       client.disconnect();
       await server.stop();
     }
+  });
+});
+
+describe('the fixed-window store while Redis is away', () => {
+  function away(options: RateLimitStoreOptions): Store {
+    const client = testRedis();
+    const store = rateLimitStore({ redis: client, prefix: uniquePrefix(), algorithm: 'fixed-window', ...options });
+    void store.init?.({ windowMs: 60_000, limit: 10 } as Options);
+    client.disconnect();
+    return store;
+  }
+  async function hits(store: Store, count: number): Promise<number[]> {
+    const totals: number[] = [];
+    for (let i = 0; i < count; i++) totals.push((await store.increment('a')).totalHits);
+    return totals;
+  }
+
+  it.each([
+    ['counts in this process', {}, [1, 2, 3]],
+    ['counts each hit for as many as there are processes, but the first', { processes: 3 }, [1, 6, 9]],
+    ['lets everything pass', { onRedisError: 'allow' }, [1, 1, 1]],
+    ['refuses everything', { onRedisError: 'refuse' }, Array.from({ length: 3 }, () => Number.MAX_SAFE_INTEGER)],
+  ] as const)('%s where told so', async (_what, options, expected) => {
+    expect(await hits(away(options), 3)).toEqual(expected);
+  });
+
+  it('gives back where it counted, tells when the window ends, and forgets on demand at Redis too', async () => {
+    const store = away({});
+    expect(await hits(store, 2)).toEqual([1, 2]);
+    await store.decrement('a');
+    const { totalHits, resetTime } = (await store.get?.('a')) ?? { totalHits: Number.NaN, resetTime: undefined };
+    expect(totalHits).toBe(1);
+    expect(Math.abs((resetTime?.getTime() ?? 0) - Date.now() - 60_000)).toBeLessThan(2_000);
+    await store.decrement('nobody');
+    await expect(store.resetKey('a')).rejects.toBeInstanceOf(RedisError);
+    expect((await store.get?.('a'))?.totalHits).toBe(0);
+  });
+
+  it('is told in the statistics', async () => {
+    const client = testRedis();
+    const suite = suiteOf({ redis: client });
+    const store = suite.rateLimitStore({ name: 'f', algorithm: 'fixed-window' });
+    await store.init?.({ windowMs: 60_000, limit: 10 } as Options);
+    await store.increment('a');
+    client.disconnect();
+    await store.increment('a');
+    expect(suite.stats().limits['f']?.withoutRedis).toBe(1);
   });
 });
 

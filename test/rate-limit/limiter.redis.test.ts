@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import type { Redis } from 'ioredis';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ConfigError, type LimiterOptions, RateLimitExceededError, type RateLimiter } from '../../src/index.ts';
+import { noteRefused } from '../../src/rate-limit/note-refused.lua.ts';
 import { testCluster, testRedis, uniquePrefix } from '../support/connections.ts';
 import { eventually } from '../support/outages.ts';
 import { suiteOf } from './support.ts';
@@ -55,56 +56,15 @@ describe('a limiter', () => {
     expect((error as RateLimitExceededError).headers['Retry-After']).toMatch(/^(?:59|60)$/);
   });
 
-  it('peeks at a client that was never there, and says numbers', async () => {
-    const [limiter] = twice({
-      policies: [{ limit: 5 }, { name: 'b', limit: 2, algorithm: 'token-bucket' }, { concurrent: 1 }],
-    });
-    const { allowed, policies, resetAt } = await limiter.peek('nobody');
-    expect(allowed).toBe(true);
-    expect(policies.map(({ remaining }) => remaining)).toEqual([5, 2, 1]);
-    expect(Number.isNaN(resetAt.getTime())).toBe(false);
-  });
-
-  it('counts windows below a second', async () => {
-    const [limiter] = twice({ limit: 2, window: '80ms' });
-    expect(await statuses(limiter, 'k', 3)).toEqual([true, true, false]);
-    await sleep(100);
-    expect(await statuses(limiter, 'k', 3)).toEqual([true, true, false]);
-  });
-
-  it('does not charge what it refuses, unless told to', async () => {
-    const [limiter] = twice({ limit: 3, window: '1h' });
-    for (let i = 0; i < 5; i++) await limiter.take('k', { cost: 4 });
-    expect((await limiter.peek('k')).remaining).toBe(3);
+  it('charges what it refuses where it is told to', async () => {
     const [strict] = twice({ limit: 3, window: '1h', refusedUse: 'cost' });
     await strict.take('k', { cost: 4 });
     expect((await strict.peek('k')).remaining).toBe(0);
   });
 
-  it('leaves no key that lives for ever, also when what is refunded has expired', async () => {
-    const prefix = uniquePrefix();
-    const limiter = suiteOf({ redis, prefix }).rateLimiter({
-      policies: [
-        { name: 's', limit: 2, window: '50ms' },
-        { name: 'f', limit: 2, window: '50ms', algorithm: 'fixed-window' },
-        { name: 'b', limit: 2, window: '50ms', algorithm: 'token-bucket' },
-        { concurrent: 3, lease: '1s' },
-      ],
-      ban: { after: 1, within: '50ms', duration: '10ms', maxDuration: '20ms' },
-    });
-    const results = await Promise.all([limiter.take('k'), limiter.take('k'), limiter.take('k')]);
-    await limiter.block('k', '30ms');
-    await sleep(120);
-    await Promise.all(results.map((result) => result.refund()));
-    const names = await redis.keys(`${prefix}:rl:{default:k}*`);
-    const ttls = await Promise.all(names.map((name) => redis.pttl(name)));
-    expect(ttls.filter((ttl) => ttl === -1)).toEqual([]);
-    expect(names.filter((name) => !name.endsWith(':c'))).toEqual([]);
-  });
-
   it('is one command per decision, however many policies, and none for a client known to be refused', async () => {
     const client = testRedis();
-    const limiter = suiteOf({ redis: client, prefix: uniquePrefix() }).rateLimiter({
+    const limiter = suiteOf({ redis: client, deadline: '5s' }).rateLimiter({
       policies: [{ name: 'a', limit: 2, window: '1h' }, { name: 'b', limit: 100 }, { concurrent: 50 }],
     });
     await limiter.take('warm');
@@ -117,6 +77,16 @@ describe('a limiter', () => {
     expect(limiter.stats()).toMatchObject({ admitted: 3, refused: 50, refusedFromMemory: 49 });
     await first.refund();
     expect((await limiter.take('k')).allowed).toBe(true); // Knows at once of what was given back here.
+  });
+
+  it('tells a client known to be refused the time that is left, not what it was', async () => {
+    const [limiter] = twice({ limit: 1, window: '1h' });
+    await statuses(limiter, 'k', 1);
+    const first = await limiter.take('k');
+    await sleep(200);
+    const second = await limiter.take('k');
+    expect(limiter.stats().refusedFromMemory).toBe(1);
+    expect(first.retryAfterMs - second.retryAfterMs).toBeGreaterThan(150);
   });
 
   it('heeds a refund and a reset of another process within a second', async () => {
@@ -165,6 +135,26 @@ describe('a limiter', () => {
     expect((await limiter.take('k')).reason).toBe('within-limit');
   });
 
+  it('bans for twice as long each time, and never for longer than the longest ban', async () => {
+    const suite = suiteOf({ redis: testRedis(), deadline: '5s' });
+    const bans: number[] = [];
+    suite.events.on('limit:banned', ({ retryAfterMs }) => bans.push(Math.round(retryAfterMs)));
+    const ban = { after: 1, duration: '100ms', maxDuration: '300ms' } as const;
+    const limiter = suite.rateLimiter({ limit: 1, window: '80ms', ban });
+    await eventually('three bans', async () => {
+      await limiter.take('k');
+      return bans.length === 3 ? true : undefined;
+    });
+    expect(bans).toEqual([100, 200, 300]);
+  });
+
+  it('charges a client that is blocked as well', async () => {
+    const [limiter] = twice({ limit: 100, window: '1h' });
+    await limiter.block('k', '30ms');
+    await limiter.charge('k', 5);
+    expect((await limiter.peek('k')).remaining).toBe(95);
+  });
+
   it('blocks a client on demand, in every process, until the time is over or it is reset', async () => {
     const [here, there] = twice({ limit: 100, window: '1h' });
     await here.block('k', '1h');
@@ -187,6 +177,16 @@ describe('a limiter', () => {
     ]);
     await here.reset('once');
     expect((await here.list()).map(({ client }) => client)).toEqual(['often']);
+  });
+
+  it('notes no more clients than it is told to keep', async () => {
+    const prefix = uniquePrefix();
+    const places = { refused: `${prefix}:{n}:r`, offenders: `${prefix}:{n}:o` };
+    const notes = ['a', 'b', 'c', 'd', 'e'].flatMap((client, i) => [client, i + 1, 1_000 * (i + 1)]);
+    await noteRefused(redis, places, { cap: 3 }, notes);
+    expect(await redis.zrange(places.refused, 0, '-1')).toEqual(['c', 'd', 'e']);
+    expect(await redis.zrange(places.offenders, 0, '-1')).toEqual(['c', 'd', 'e']);
+    expect(await redis.pttl(places.refused)).toBeGreaterThan(0);
   });
 
   it('refuses keys that are not text, and limits and costs that are not whole numbers', async () => {

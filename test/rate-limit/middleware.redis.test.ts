@@ -1,7 +1,7 @@
 import { describe, expect, it, jest } from '@jest/globals';
 import express, { type RequestHandler } from 'express';
 import request from 'supertest';
-import { ConfigError, ip, rateLimit, type RateLimitOptions, type Suite } from '../../src/index.ts';
+import { ConfigError, rateLimit, type RateLimitOptions, type Suite } from '../../src/index.ts';
 import { testRedis, uniquePrefix } from '../support/connections.ts';
 import { eventually } from '../support/outages.ts';
 import { appOf, statusesOf, suiteOf, visit } from './support.ts';
@@ -253,14 +253,6 @@ describe('a limited route', () => {
     }
   });
 
-  it('does not believe an address that anyone can forge', async () => {
-    const app = appOf(suiteOf().rateLimit({ limit: 5 }));
-    app.set('trust proxy', true);
-    const { status, text } = await request(app).get('/').set('X-Forwarded-For', '1.2.3.4');
-    expect(status).toBe(500);
-    expect(text).toContain("app.set('trust proxy', 1)");
-  });
-
   it('warns once of a proxy that nobody told it to trust', async () => {
     const warn = jest.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
     const app = appOf(suiteOf().rateLimit({ limit: 5 }));
@@ -269,32 +261,6 @@ describe('a limited route', () => {
     const warnings = warn.mock.calls.map(([text]) => String(text));
     warn.mockRestore();
     expect(warnings).toEqual([expect.stringContaining("app.set('trust proxy', 1)")]);
-  });
-
-  it.each([
-    ['2001:db8:1:2ff::1', '2001:db8:1:201::9'],
-    ['::ffff:10.0.0.1', '10.0.0.1'],
-    ['::ffff:a00:1', '10.0.0.1'],
-    ['64:ff9b::10.0.0.1', '10.0.0.1'],
-    ['64:ff9b::a00:1', '10.0.0.1'],
-    ['2001:DB8::1', '2001:db8::2'],
-  ])('takes %s and %s for one client', async (a, b) => {
-    const keys: string[] = [];
-    const app = appOf((req, res) => void res.send(keys.push(ip()(req))));
-    app.set('trust proxy', 1);
-    for (const address of [a, b]) await request(app).get('/').set('X-Forwarded-For', address);
-    expect(keys[0]).toBe(keys[1]);
-  });
-
-  it.each([
-    ['2001:db8:1:200::1', '2001:db8:1:300::1'],
-    ['64:ff9b::10.0.0.1', '64:ff9b::10.0.0.2'],
-  ])('takes %s and %s for two', async (a, b) => {
-    const keys: string[] = [];
-    const app = appOf((req, res) => void res.send(keys.push(ip()(req))));
-    app.set('trust proxy', 1);
-    for (const address of [a, b]) await request(app).get('/').set('X-Forwarded-For', address);
-    expect(keys[0]).not.toBe(keys[1]);
   });
 });
 

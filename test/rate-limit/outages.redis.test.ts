@@ -1,12 +1,13 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Redis } from 'ioredis';
+import { rateLimit as expressRateLimit } from 'express-rate-limit';
 import request from 'supertest';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createRedis, type RateLimiter, type RedisClient, type Suite } from '../../src/index.ts';
 import { closedLater } from '../support/connections.ts';
 import { collectingLogger, eventually } from '../support/outages.ts';
-import { type RedisProcess, reservePort, startRedis } from '../support/redis-server.ts';
-import { appOf, suiteOf } from './support.ts';
+import { type RedisProcess, startRedis } from '../support/redis-server.ts';
+import { appOf, statusesOf, suiteOf, visit } from './support.ts';
 
 /** The deadline, and what a busy machine adds to it. */
 const SOON_MS = 100 + 900;
@@ -75,6 +76,21 @@ describe.each(outages)('while Redis is %s', (what, begin, end) => {
     await end();
   });
 
+  it('express-rate-limit goes on limiting with a fixed-window store, and nothing is charged twice', async () => {
+    const store = suite.rateLimitStore({ name: 'f', algorithm: 'fixed-window' });
+    const app = appOf(expressRateLimit({ limit: 3, windowMs: 3_600_000, store }));
+    const hits = async () => (await store.get?.('127.0.0.1'))?.totalHits;
+    expect(statusesOf(await visit(app, 1))).toEqual([200]);
+    await begin();
+    expect(statusesOf(await visit(app, 5))).toEqual([200, 200, 200, 429, 429]);
+    expect(await hits()).toBe(5);
+    await end();
+    const expected = what === 'killed' ? 0 : 1; // What Redis had.
+    await eventually('what Redis counts', async () => ((await hits()) === expected ? true : undefined));
+    expect(statusesOf(await visit(app, 1))).toEqual([200]);
+    expect(await hits()).toBe(expected + 1);
+  });
+
   it('a client that is refused stays refused', async () => {
     const limiter = suite.rateLimiter({ name: 'a', limit: 3, window: '1h' });
     expect(await takeTimes(limiter, 'k', 5)).toBe(3);
@@ -132,52 +148,5 @@ describe('a connection that breaks after a decision was sent', () => {
     // Of the 50 in between each was answered by this process. Redis may have counted each once, and not twice.
     expect(remaining).toBeGreaterThanOrEqual(1_000 - 10 - 50);
     await own.close();
-  });
-});
-
-describe('a server that forgets its scripts', () => {
-  it('decides 500 concurrent calls exactly', async () => {
-    // So many calls take a busy machine longer than a deadline of 100 ms, and then this process decides: not what this is about.
-    const patient = suiteOf({ redis: connect(server.port), prefix: 'patient', deadline: '10s' });
-    const limiter = patient.rateLimiter({ name: 'a', limit: 100, window: '1h', denyCache: 'off' });
-    const other = admin();
-    const flush = setInterval(() => void other.script('FLUSH'), 1);
-    try {
-      const waves = Array.from({ length: 5 }, async (_, i) => {
-        await sleep(i * 3);
-        return takeTimes(limiter, 'k', 100);
-      });
-      const admitted = (await Promise.all(waves)).reduce((a, b) => a + b);
-      const { withoutRedis = 0 } = patient.stats().limits['a'] ?? {};
-      expect([admitted, withoutRedis]).toEqual([100, 0]);
-    } finally {
-      clearInterval(flush);
-      await patient.close();
-    }
-  });
-});
-
-describe('a Redis that is not there when the application starts', () => {
-  it('is used once it is there, without a restart', async () => {
-    const port = await reservePort();
-    const early = suiteOf({ redis: connect(port), prefix: 'early' });
-    const limiter = early.rateLimiter({ name: 'a', limit: 5, window: '1h' });
-    const startedAt = performance.now();
-    expect(await takeTimes(limiter, 'k', 10)).toBe(5);
-    expect(performance.now() - startedAt).toBeLessThan(SOON_MS);
-    const late = await startRedis([], port);
-    try {
-      const elsewhere = suiteOf({ redis: connect(port), prefix: 'early' });
-      const same = elsewhere.rateLimiter({ name: 'a', limit: 5, window: '1h' });
-      await eventually('counts in Redis', async () => {
-        await limiter.take('new');
-        return (await same.peek('new')).remaining < 5 ? true : undefined;
-      });
-      await elsewhere.close();
-    } finally {
-      await early.close();
-      await late.stop();
-    }
-    expect(early.stats().limits['a']?.withoutRedis).toBeGreaterThan(0);
   });
 });
