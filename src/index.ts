@@ -19,7 +19,18 @@ export {
 } from './core/errors.ts';
 export type { CacheEvent, LimitEvent, RedisIncident, SessionEvent, SuiteEvents } from './core/events.ts';
 export type { Logger } from './core/logger.ts';
+export {
+  type CacheableOptions,
+  type CacheEvictOptions,
+  type CachePutOptions,
+  createDecorators,
+  type DecoratedSuite,
+  type Decorators,
+} from './data/decorators.ts';
 export { createDataCache, type DataCache, type DataCacheOptions, type DataEntryOptions } from './data/data.ts';
+export type { TypedKey } from './data/typed-key.ts';
+export { key, type KeyBuilder, type KeyOptions, keys } from './data/typed-keys.ts';
+export { wrap, type Wrapped, type WrapOptions } from './data/wrap.ts';
 export {
   appPolicy,
   cacheControl,
@@ -69,6 +80,7 @@ export {
   type TakeOptions,
   user,
 } from './rate-limit/rate-limit.ts';
+export { createRouteDecorators, type RouteDecorators, type RouteSuite } from './routes/route-decorators.ts';
 export type { RedisClient } from './redis/client.ts';
 export { createRedis, type CreateRedisOptions } from './redis/redis.ts';
 export {

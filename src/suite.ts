@@ -5,6 +5,7 @@ import type { Ttl } from './core/duration.ts';
 import type { EventBus } from './core/events.ts';
 import { checkOptions } from './core/options.ts';
 import { createData, type DataCache, toDefaultTtlMs } from './data/data.ts';
+import { wrap, type Wrapped, type WrapOptions } from './data/wrap.ts';
 import { type CacheOptions, createHttpCache } from './http-cache/http-cache.ts';
 import { createLimits, type LimitCounters, type Limits } from './rate-limit/rate-limit.ts';
 import { createInvalidator, type Invalidator } from './invalidation/invalidation.ts';
@@ -33,6 +34,11 @@ export interface Suite extends Invalidator, Limits {
   cache(options?: CacheOptions): RequestHandler;
   /** The data cache. */
   readonly data: DataCache;
+  /** {@link wrap} on the data cache: the same function, asked once for each key. */
+  cacheable<This, Args extends readonly unknown[], Result>(
+    fn: (this: This, ...args: Args) => Result | Promise<Result>,
+    options: WrapOptions<This, Args, Result>,
+  ): Wrapped<This, Args, Result>;
   /** Gives requests a session: express-session with safe defaults. */
   session(options?: SessionOptions): RequestHandler;
   /** A store for an express-session of your own. */
@@ -72,13 +78,15 @@ export function createSuite(options: SuiteOptions = {}): Suite {
   const { redis, prefix, deadline, logger } = options;
   const limits = createLimits({ redis, prefix, backend: backend.kind, deadline, logger });
   let isClosed = false;
+  const data = createData(backend, defaultTtlMs);
   return {
     cache: (cacheOptions = {}) => createHttpCache(backend, cacheOptions),
     ...createInvalidator(backend),
     rateLimit: limits.rateLimit,
     rateLimiter: limits.rateLimiter,
     rateLimitStore: limits.rateLimitStore,
-    data: createData(backend, defaultTtlMs),
+    data,
+    cacheable: (fn, wrapOptions) => wrap(data, fn, wrapOptions),
     session: (sessionOptions = {}) => sessionOn(place, sessionOptions),
     sessionStore: (storeOptions = {}) => sessionStoreOn(place, storeOptions),
     sessions: sessionManagerOn(place),
