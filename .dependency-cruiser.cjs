@@ -14,6 +14,7 @@ const mayImport = {
   invalidation: ['core', 'http', 'redis', 'register', 'lock', 'cache'],
   warm: ['core', 'http', 'redis', 'register', 'lock', 'cache', 'data'],
   cli: ['core', 'warm'],
+  routes: ['core'],
   session: ['core', 'http', 'redis', 'register'],
   'rate-limit': ['core', 'redis'],
 };

@@ -25,6 +25,15 @@ export {
 export type { CacheEvent, LimitEvent, RedisIncident, SessionEvent, SuiteEvents } from './core/events.ts';
 export type { Logger } from './core/logger.ts';
 export {
+  type CacheableOptions,
+  type CacheEvictOptions,
+  type CachePutOptions,
+  createDecorators,
+  type DecoratedSuite,
+  type Decorators,
+} from './data/decorators.ts';
+export {
+  type CacheKey,
   createDataCache,
   type DataCache,
   type DataCacheOptions,
@@ -74,6 +83,9 @@ export {
   type QueryKeyScope,
   type QueryOptionsInput,
 } from './queries/tanstack.ts';
+export type { TypedKey } from './data/typed-key.ts';
+export { key, type KeyBuilder, type KeyOptions, keys } from './data/typed-keys.ts';
+export { wrap, type Wrapped, type WrapOptions } from './data/wrap.ts';
 export {
   appPolicy,
   cacheControl,
@@ -137,6 +149,7 @@ export {
   type TakeOptions,
   user,
 } from './rate-limit/rate-limit.ts';
+export { createRouteDecorators, type RouteDecorators, type RouteSuite } from './routes/route-decorators.ts';
 export type { RedisClient } from './redis/client.ts';
 export { createRedis, type CreateRedisOptions } from './redis/redis.ts';
 export {

@@ -14,6 +14,7 @@ import {
   toDefaultTtlMs,
 } from './data/data.ts';
 import { createQueries, type Queries, type QueriesOptions } from './queries/queries.ts';
+import { wrap, type Wrapped, type WrapOptions } from './data/wrap.ts';
 import { type CacheOptions, createHttpCache } from './http-cache/http-cache.ts';
 import { createLimits, type LimitCounters, type Limits } from './rate-limit/rate-limit.ts';
 import { createInvalidator, createRules, type Invalidator, type Rules } from './invalidation/invalidation.ts';
@@ -51,6 +52,11 @@ export interface Suite extends Invalidator, Limits, Pick<Warmer, 'warm'> {
   readonly data: RootDataCache;
   /** Results of database queries, kept until a table they were read from changes. */
   readonly queries: Queries;
+  /** {@link wrap} on the data cache: the same function, asked once for each key. */
+  cacheable<This, Args extends readonly unknown[], Result>(
+    fn: (this: This, ...args: Args) => Result | Promise<Result>,
+    options: WrapOptions<This, Args, Result>,
+  ): Wrapped<This, Args, Result>;
   /** Gives requests a session: express-session with safe defaults. */
   session(options?: SessionOptions): RequestHandler;
   /** A store for an express-session of your own. */
@@ -108,6 +114,7 @@ export function createSuite(options: SuiteOptions = {}): Suite {
     data: { ...data, ...writers },
     queries: createQueries(data, invalidator, queries),
     warm: warmer.warm,
+    cacheable: (fn, wrapOptions) => wrap(data, fn, wrapOptions),
     session: (sessionOptions = {}) => sessionOn(place, sessionOptions),
     sessionStore: (storeOptions = {}) => sessionStoreOn(place, storeOptions),
     sessions: sessionManagerOn(place),

@@ -1,5 +1,6 @@
 import type { Duration, Ttl } from '../core/duration.ts';
 import type { StandardSchema } from './schema.ts';
+import type { TypedKey } from './typed-key.ts';
 
 /** How one value is kept. */
 export interface DataEntryOptions {
@@ -86,17 +87,20 @@ type Loaded<T> = ReadonlyMap<string, T> | readonly (T | undefined)[];
 /** How many are loaded. Values are loaded together, so what depends on one value's past is left out. */
 export type LoadManyOptions<T = unknown> = Omit<LoadOptions<T>, 'refreshAhead' | 'softTimeout'>;
 
+/** A key: a text, or one made by `keys()`, which brings along lifetime and tags. */
+export type CacheKey = string | TypedKey;
+
 /**
  * Values by key. What comes back is what was stored, types included (Date, Map, Set, BigInt, Buffer and so on). Reads answer within the deadline; when Redis is away they find nothing,
  * writes are dropped and loaders run.
  */
 export interface DataCache {
   /** The value while it is fresh, or `undefined` when there is none. */
-  get<T>(key: string, options?: DataReadOptions<T>): Promise<T | undefined>;
+  get<T>(key: CacheKey, options?: DataReadOptions<T>): Promise<T | undefined>;
   /** The values in the order of the keys, `undefined` where there is none. One round trip; on Cluster one to each node. */
-  getMany<T>(keys: readonly string[], options?: DataReadOptions<T>): Promise<(T | undefined)[]>;
+  getMany<T>(keys: readonly CacheKey[], options?: DataReadOptions<T>): Promise<(T | undefined)[]>;
   /** Whether there is a fresh value. */
-  has(key: string): Promise<boolean>;
+  has(key: CacheKey): Promise<boolean>;
   /**
    * Stores a value. A `getOrSet` of this key that is being computed anywhere will not replace it. Resolves false when it was not stored; the former value is then
    * dropped as soon as Redis can be reached.
@@ -104,10 +108,10 @@ export interface DataCache {
    * @throws {TypeError} When the value cannot be stored (a function, a cycle).
    * @throws {ConfigError} When an option is wrong.
    */
-  set(key: string, value: unknown, options?: DataEntryOptions): Promise<boolean>;
+  set(key: CacheKey, value: unknown, options?: DataEntryOptions): Promise<boolean>;
   /** {@link DataCache.set} for many, in one round trip; on Cluster one to each node. Resolves whether all were stored. */
   setMany(
-    entries: Iterable<readonly [key: string, value: unknown]> | Readonly<Record<string, unknown>>,
+    entries: Iterable<readonly [key: CacheKey, value: unknown]> | Readonly<Record<string, unknown>>,
     options?: DataEntryOptions,
   ): Promise<boolean>;
   /**
@@ -115,21 +119,21 @@ export interface DataCache {
    *
    * @throws {RedisError} When that could not be found out.
    */
-  setIfAbsent(key: string, value: unknown, options?: DataEntryOptions): Promise<boolean>;
+  setIfAbsent(key: CacheKey, value: unknown, options?: DataEntryOptions): Promise<boolean>;
   /**
    * Deletes a value, also one that is being computed anywhere, and the counter of this key.
    *
    * @throws {RedisError} When that could not be confirmed; it is then tried again in the background.
    */
-  delete(key: string): Promise<void>;
+  delete(key: CacheKey): Promise<void>;
   /** {@link DataCache.delete} for many, in one round trip; on Cluster one to each node. */
-  deleteMany(keys: readonly string[]): Promise<void>;
+  deleteMany(keys: readonly CacheKey[]): Promise<void>;
   /** Milliseconds for which the value is still fresh; `undefined` when there is none. */
-  ttl(key: string): Promise<number | undefined>;
+  ttl(key: CacheKey): Promise<number | undefined>;
   /** Gives a fresh value another lifetime from now on. Resolves false when there is none. */
-  expire(key: string, ttl: Ttl): Promise<boolean>;
+  expire(key: CacheKey, ttl: Ttl): Promise<boolean>;
   /** Begins the lifetime of a fresh value anew. Resolves false when there is none. */
-  touch(key: string): Promise<boolean>;
+  touch(key: CacheKey): Promise<boolean>;
   /**
    * Adds to the counter of a key and resolves its new value. Counters stand beside values: `get` does not see them, invalidations do not hit them. With a `ttl` a counter that begins
    * ends after so long.
@@ -137,15 +141,15 @@ export interface DataCache {
    * @throws {TypeError} When `by` is not a safe integer.
    * @throws {RedisError} When it could not be confirmed; it may have been counted.
    */
-  increment(key: string, by?: number, options?: Pick<DataEntryOptions, 'ttl'>): Promise<number>;
+  increment(key: CacheKey, by?: number, options?: Pick<DataEntryOptions, 'ttl'>): Promise<number>;
   /** {@link DataCache.increment} the other way. */
-  decrement(key: string, by?: number, options?: Pick<DataEntryOptions, 'ttl'>): Promise<number>;
+  decrement(key: CacheKey, by?: number, options?: Pick<DataEntryOptions, 'ttl'>): Promise<number>;
   /**
    * The counter of a key, 0 when there is none.
    *
    * @throws {RedisError} When it could not be read.
    */
-  counter(key: string): Promise<number>;
+  counter(key: CacheKey): Promise<number>;
   /**
    * Drops all values of this cache (of a namespace: its own), in one round trip, however many. Counters stay.
    *
@@ -163,17 +167,17 @@ export interface DataCache {
    *
    * @throws {LoadTimeoutError} After the `hardTimeout`.
    */
-  getOrSet<T>(key: string, load: Loader<T>, options?: LoadOptions<T>): Promise<T>;
+  getOrSet<T>(key: CacheKey, load: Loader<T>, options?: LoadOptions<T>): Promise<T>;
   /** {@link DataCache.getOrSet} for many, in the order of the keys: only what is missing is loaded, by one call, and what others are loading is waited for. */
   getOrSetMany<T>(
-    keys: readonly string[],
+    keys: readonly CacheKey[],
     load: LoaderOfMany<T>,
     options?: LoadManyOptions<T>,
   ): Promise<(T | undefined)[]>;
   /** A part of this cache: its keys begin with `<name>:`, and its options are what calls do not say. Namespaces nest. */
   namespace(name: string, options?: NamespaceOptions): DataCache;
   /** What is known about the value of a key, and why it is or is not returned. Reads everything, stores and counts nothing. */
-  explain(key: string): Promise<Explanation>;
+  explain(key: CacheKey): Promise<Explanation>;
 }
 
 /** What calls of a namespace do not say. Tags add up. */

@@ -5,7 +5,7 @@ import { checkOptions } from '../core/options.ts';
 import type { Bytes } from '../core/bytes.ts';
 import { BACKEND_OPTIONS, type Backend, backendOf, type BackendOptions } from '../cache/backend.ts';
 import { createCodec, type Serializer } from '../codec/codec.ts';
-import type { DataCache, NamespaceOptions } from './data-cache.ts';
+import type { CacheKey, DataCache, NamespaceOptions } from './data-cache.ts';
 import { explain } from './explain.ts';
 import { addressOf, createKeySpace, type KeySpace } from './key-space.ts';
 import { loadMany } from './load-many.ts';
@@ -18,6 +18,7 @@ import { createWriters, type Writers } from '../writing/writers.ts';
 
 export type { Serializer } from '../codec/codec.ts';
 export type {
+  CacheKey,
   DataCache,
   DataEntryOptions,
   DataReadOptions,
@@ -118,7 +119,7 @@ function cacheOf(
     ...createOperations(state, space, settingsOf),
     ...countersIn(state, space),
     async getOrSet(key, load, options) {
-      const settings = settingsOf.load(options);
+      const settings = settingsOf.load(options, key);
       settings.signal?.throwIfAborted();
       const full = space.full(key);
       const request = { key: full, address: addressOf(full), settings, load };
@@ -126,9 +127,9 @@ function cacheOf(
       return answer(state, request, lookup instanceof Promise ? await lookup : lookup);
     },
     async getOrSetMany(keys, load, options) {
-      const settings = settingsOf.load(options);
-      settings.signal?.throwIfAborted();
-      return loadMany(state, space, { keys, load, settings });
+      options?.signal?.throwIfAborted();
+      const wanted = keys.map((key) => ({ key: space.full(key), settings: settingsOf.load(options, key) }));
+      return loadMany(state, wanted, { load, nameOf: (key) => key.slice(space.prefix.length) });
     },
     namespace(name, options = {}) {
       checkOptions('namespace', options, NAMESPACE_OPTIONS);
@@ -140,7 +141,7 @@ function cacheOf(
 }
 
 function countersIn({ counters }: DataState, space: KeySpace): Pick<DataCache, 'increment' | 'decrement' | 'counter'> {
-  async function add(key: string, by: number, ttl: Ttl | undefined): Promise<number> {
+  async function add(key: CacheKey, by: number, ttl: Ttl | undefined): Promise<number> {
     const full = space.full(key);
     if (!Number.isSafeInteger(by)) throw new TypeError(`"${full}": a counter counts in whole numbers.`);
     return counters.add(addressOf(full), by, ttl === undefined ? undefined : toTtlMs(ttl, 'ttl'));

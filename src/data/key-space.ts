@@ -1,12 +1,14 @@
+import type { CacheKey } from './data-cache.ts';
 import { ConfigError } from '../core/errors.ts';
 import { entryKey } from '../cache/tags.ts';
+import { textOf } from './typed-key.ts';
 
 /** The keys of a data cache or of a namespace in it. */
 export interface KeySpace {
   /** What all of its keys begin with, as the register knows them. */
   readonly prefix: string;
   /** A key as the register knows it. */
-  full(key: unknown): string;
+  full(key: CacheKey): string;
   /** The keys of a namespace in this one. */
   within(name: string): KeySpace;
 }
@@ -16,8 +18,7 @@ export function createKeySpace(prefix: string): KeySpace {
   return {
     prefix,
     full(key) {
-      if (typeof key !== 'string') throw new TypeError(`A cache key must be a string, not ${typeof key}.`);
-      return prefix + key;
+      return prefix + textOf(key);
     },
     within(name) {
       if (typeof name !== 'string' || name === '') throw new ConfigError("namespace: give it a name such as 'users'.");

@@ -5,7 +5,7 @@ import { toTtlMs, type Ttl } from '../core/duration.ts';
 import { RedisError } from '../core/errors.ts';
 import { matchesGlob } from '../core/glob.ts';
 import { type Encoded, UNREADABLE } from '../codec/codec.ts';
-import type { DataCache } from './data-cache.ts';
+import type { CacheKey, DataCache } from './data-cache.ts';
 import { lifetimeOf } from './freshness.ts';
 import { addressOf, type KeySpace } from './key-space.ts';
 import { type KeepSettings, schemaOf, type SettingsOf } from './settings.ts';
@@ -98,13 +98,13 @@ export function createOperations(state: DataState, space: KeySpace, settingsOf: 
   }
 
   return {
-    async get<T>(key: string, options?: Parameters<DataCache['get']>[1]) {
+    async get<T>(key: CacheKey, options?: Parameters<DataCache['get']>[1]) {
       const schema = schemaOf(options);
       const full = space.full(key);
       const reading = store.read(addressOf(full));
       return toResult(full, reading instanceof Promise ? await reading : reading, schema) as Promise<T | undefined>;
     },
-    async getMany<T>(keys: readonly string[], options?: Parameters<DataCache['getMany']>[1]) {
+    async getMany<T>(keys: readonly CacheKey[], options?: Parameters<DataCache['getMany']>[1]) {
       const schema = schemaOf(options);
       const full = keys.map(space.full);
       const lookups = await store.readMany(full.map(addressOf));
@@ -114,24 +114,23 @@ export function createOperations(state: DataState, space: KeySpace, settingsOf: 
       return (await freshHead(space.full(key))) !== undefined;
     },
     async set(key, value, options) {
-      const settings = settingsFor(value, settingsOf.keep(options));
+      const settings = settingsFor(value, settingsOf.keep(options, key));
       const full = space.full(key);
       return put(full, encode(full, value), settings);
     },
     async setMany(entries, options) {
-      const settings = settingsOf.keep(options);
       const pairs =
-        Symbol.iterator in entries ? [...(entries as Iterable<readonly [string, unknown]>)] : Object.entries(entries);
+        Symbol.iterator in entries ? [...(entries as Iterable<readonly [CacheKey, unknown]>)] : Object.entries(entries);
       // All are checked before the first is stored.
       const encoded = pairs.map(([key, value]) => {
         const full = space.full(key);
-        return { full, encoding: encode(full, value), settings: settingsFor(value, settings) };
+        return { full, encoding: encode(full, value), settings: settingsFor(value, settingsOf.keep(options, key)) };
       });
       const stored = await inTurns(encoded, (each) => put(each.full, each.encoding, each.settings));
       return stored.every(Boolean);
     },
     async setIfAbsent(key, value, options) {
-      const settings = settingsFor(value, settingsOf.keep(options));
+      const settings = settingsFor(value, settingsOf.keep(options, key));
       const full = space.full(key);
       const address = addressOf(full);
       const encoded = await encode(full, value);
@@ -155,7 +154,7 @@ export function createOperations(state: DataState, space: KeySpace, settingsOf: 
       const found = await freshHead(space.full(key));
       return found && found.entry.freshMs - found.ageMs;
     },
-    async expire(key: string, ttl: Ttl) {
+    async expire(key: CacheKey, ttl: Ttl) {
       const freshMs = toTtlMs(ttl, 'ttl');
       return renew(space.full(key), () => freshMs);
     },

@@ -2,8 +2,9 @@ import { toMs, toTtlMs } from '../core/duration.ts';
 import { ConfigError } from '../core/errors.ts';
 import { checkOptions } from '../core/options.ts';
 import { toTags } from '../cache/tags.ts';
-import type { DataEntryOptions, DataReadOptions, LoadOptions, NamespaceOptions } from './data-cache.ts';
+import type { CacheKey, DataEntryOptions, DataReadOptions, LoadOptions, NamespaceOptions } from './data-cache.ts';
 import type { StandardSchema } from './schema.ts';
+import { withKeyOptions } from './typed-key.ts';
 
 /** How a value is kept, resolved. */
 export interface KeepSettings {
@@ -39,8 +40,8 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** Turns the options of calls into settings, on top of what a cache or namespace says for all. */
 export interface SettingsOf {
-  keep(options: DataEntryOptions | undefined): KeepSettings;
-  load<T>(options: LoadOptions<T> | undefined): LoadSettings<T>;
+  keep(options: DataEntryOptions | undefined, key?: CacheKey): KeepSettings;
+  load<T>(options: LoadOptions<T> | undefined, key?: CacheKey): LoadSettings<T>;
   /** The same with other defaults on top. */
   readonly defaults: NamespaceOptions;
 }
@@ -57,14 +58,17 @@ export function createSettings(defaults: NamespaceOptions, defaultTtlMs: number)
 
   // Made at every call: without copies of the options, which would take longer than all the rest of a hit in memory.
   function toKeep(options: Omit<DataEntryOptions, 'tags'>, tags: unknown, jitter: number): KeepSettings {
-    const ttl = options.ttl ?? defaults.ttl;
-    const negativeTtl = options.negativeTtl ?? defaults.negativeTtl;
+    const ttl = said(options.ttl, defaults.ttl);
+    const negativeTtl = said(options.negativeTtl, defaults.negativeTtl);
     return {
       freshMs: ttl === undefined ? defaultTtlMs : toTtlMs(ttl, 'ttl'),
       tags: tagsOf(tags),
-      revalidateMs: toMs(options.staleWhileRevalidate ?? defaults.staleWhileRevalidate ?? 0, 'staleWhileRevalidate'),
-      failSafeMs: toMs(options.failSafe ?? defaults.failSafe ?? 0, 'failSafe'),
-      jitter: toPart(options.jitter ?? defaults.jitter ?? jitter, 'jitter'),
+      revalidateMs: toMs(
+        said(options.staleWhileRevalidate, defaults.staleWhileRevalidate) ?? 0,
+        'staleWhileRevalidate',
+      ),
+      failSafeMs: toMs(said(options.failSafe, defaults.failSafe) ?? 0, 'failSafe'),
+      jitter: toPart(said(options.jitter, defaults.jitter) ?? jitter, 'jitter'),
       negativeMs: negativeTtl === undefined ? undefined : toTtlMs(negativeTtl, 'negativeTtl'),
     };
   }
@@ -77,7 +81,7 @@ export function createSettings(defaults: NamespaceOptions, defaultTtlMs: number)
 
   function toLoad<T>(options: LoadOptions<T>): LoadSettings<T> {
     const { tags } = options;
-    const coalesce = options.coalesce ?? defaults.coalesce ?? 'cluster';
+    const coalesce = said(options.coalesce, defaults.coalesce) ?? 'cluster';
     if (!['process', 'cluster'].includes(coalesce)) throw new ConfigError("coalesce is 'process' or 'cluster'.");
     const isComputed = typeof tags === 'function';
     const keep = toKeep(options, isComputed ? undefined : tags, LOADED_JITTER);
@@ -89,9 +93,9 @@ export function createSettings(defaults: NamespaceOptions, defaultTtlMs: number)
       jitter: keep.jitter,
       negativeMs: keep.negativeMs,
       tagsOf: isComputed ? tags : undefined,
-      refreshAhead: toRefreshAhead(options.refreshAhead ?? defaults.refreshAhead),
-      softMs: toLimit(options.softTimeout ?? defaults.softTimeout, 'softTimeout'),
-      hardMs: toLimit(options.hardTimeout ?? defaults.hardTimeout, 'hardTimeout'),
+      refreshAhead: toRefreshAhead(said(options.refreshAhead, defaults.refreshAhead)),
+      softMs: toLimit(said(options.softTimeout, defaults.softTimeout), 'softTimeout'),
+      hardMs: toLimit(said(options.hardTimeout, defaults.hardTimeout), 'hardTimeout'),
       signal: options.signal,
       coalesce,
       fresh: options.fresh === true,
@@ -101,15 +105,17 @@ export function createSettings(defaults: NamespaceOptions, defaultTtlMs: number)
 
   return {
     defaults,
-    keep(options) {
-      if (options === undefined) return unsaid.keep;
-      checkOptions('set', options, KEEP_OPTIONS);
-      return toKeep(options, options.tags, 0);
+    keep(options, key = '') {
+      if (options === undefined && typeof key === 'string') return unsaid.keep;
+      const whole = withKeyOptions(key, options ?? {});
+      checkOptions('set', whole, KEEP_OPTIONS);
+      return toKeep(whole, whole.tags, 0);
     },
-    load<T>(options: LoadOptions<T> | undefined) {
-      if (options === undefined) return unsaid.load;
-      checkOptions('getOrSet', options, LOAD_OPTIONS);
-      return toLoad(options);
+    load<T>(options: LoadOptions<T> | undefined, key: CacheKey = '') {
+      if (options === undefined && typeof key === 'string') return unsaid.load;
+      const whole = withKeyOptions(key, options ?? {});
+      checkOptions('getOrSet', whole, LOAD_OPTIONS);
+      return toLoad(whole);
     },
   };
 }
@@ -119,6 +125,11 @@ export function schemaOf(options: DataReadOptions | undefined): StandardSchema |
   if (options === undefined) return undefined;
   checkOptions('get', options, ['schema']);
   return options.schema;
+}
+
+/** What a call says goes first. `null` is not unsaid: it is refused. */
+function said<T>(own: T | undefined, byDefault: T | undefined): T | undefined {
+  return own === undefined ? byDefault : own;
 }
 
 function toRefreshAhead(value: LoadOptions['refreshAhead']): number | 'xfetch' | undefined {
