@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache';
 import type { Backend } from '../cache/backend.ts';
 import { createFlights, type Flights } from '../cache/flights.ts';
 import { readEnvironment } from '../core/environment.ts';
+import { upTo } from '../core/up-to.ts';
 import type { CacheConfig } from './options.ts';
 import type { Recorded } from './recorded.ts';
 import { createVariantReader, type VariantReader } from './vary.ts';
@@ -70,8 +71,8 @@ export function stateOf(backend: Backend): HttpCacheState {
         ttl: LANDED_MS,
         sizeCalculation: ({ response }) => response.draft.body.length + response.draft.metadata.length + 1,
       }),
-      uncacheable: new LRUCache({ max: MAX_HIT_FOR_MISS, ttl: HIT_FOR_MISS_MS }),
-      refreshPaused: new LRUCache({ max: MAX_HIT_FOR_MISS, ttl: REFRESH_PAUSE_MS }),
+      uncacheable: new LRUCache({ ...upTo(MAX_HIT_FOR_MISS), ttl: HIT_FOR_MISS_MS }),
+      refreshPaused: new LRUCache({ ...upTo(MAX_HIT_FOR_MISS), ttl: REFRESH_PAUSE_MS }),
       unreachable: new LRUCache({ max: MAX_UNREACHABLE, ttl: UNREACHABLE_MS }),
       refreshing: new Set(),
       isDevelopment: readEnvironment().isDevelopment,

@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import { type CacheStore, type Lookup, UNAVAILABLE } from '../cache/store.ts';
 import { inTime } from '../core/deadline.ts';
+import { upTo } from '../core/up-to.ts';
 import { fieldNames } from './field-names.ts';
 import { isMarker } from './response-head.ts';
 import type { RequestKey } from './request-key.ts';
@@ -42,7 +43,7 @@ interface Remembered {
  * all the same; what is remembered wrongly costs a second read and never selects a wrong variant, because names and values are both part of a variant's address.
  */
 export function createVariantReader(store: CacheStore): VariantReader {
-  const remembered = new LRUCache<string, Remembered>({ max: MAX_REMEMBERED });
+  const remembered = new LRUCache<string, Remembered>(upTo(MAX_REMEMBERED));
 
   function remember(address: string, names: readonly string[]): Remembered {
     const known = remembered.get(address);
