@@ -46,6 +46,10 @@ describe('a process that has closed its suite', () => {
       `const redis = createRedis({ url }); const suite = createSuite({ redis, prefix }); ${USE} await suite.close(); await redis.quit();`,
     ],
     [
+      'on Redis, long before the deadline of its calls',
+      `const redis = createRedis({ url }); const suite = createSuite({ redis, prefix, deadline: '30s' }); ${USE} await suite.close(); await redis.quit();`,
+    ],
+    [
       'on Redis with news of invalidations',
       `const redis = createRedis({ url }); const suite = createSuite({ redis, prefix, maxStaleness: '20ms' }); ${USE}
        await new Promise((resolve) => setTimeout(resolve, 50)); await suite.data.get('k'); await suite.close(); await redis.quit();`,
