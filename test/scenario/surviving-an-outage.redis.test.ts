@@ -20,6 +20,13 @@ function connect(port: number): RedisClient {
   return closedLater(client);
 }
 
+/** Where deadlines are not the point: a busy machine lets one of 100 ms pass, which is an incident of its own. */
+async function openPatientShop(): Promise<Shop> {
+  const patient = await openShop(connect(server.port), { prefix: 'patient', deadline: '500ms' });
+  await hitAfter(patient, 'a');
+  return patient;
+}
+
 beforeEach(async () => {
   server = await startRedis();
   shop = await openShop(connect(server.port));
@@ -51,14 +58,15 @@ describe.each(outages)('while Redis is %s', (_what, begin, end) => {
   });
 
   it('works again within a second after Redis does, and tells each incident once', async () => {
+    const patient = await openPatientShop();
     await begin();
-    await atOnce(20, () => shop.show('a'));
+    await atOnce(20, () => patient.show('a'));
     await sleep(400);
-    await atOnce(20, () => shop.show('a'));
+    await atOnce(20, () => patient.show('a'));
     await end();
-    expect(await hitAfter(shop, 'a')).toBeLessThan(1_000);
-    expect(await hitAfter(shop, 'b')).toBeLessThan(500);
-    expect(shop.incidents).toEqual(['degraded redis', 'recovered redis']);
+    expect(await hitAfter(patient, 'a')).toBeLessThan(1_000);
+    expect(await hitAfter(patient, 'b')).toBeLessThan(500);
+    expect(patient.incidents).toEqual(['degraded redis', 'recovered redis']);
   });
 
   it('a save is answered in time, heeded here at once and everywhere when Redis is back', async () => {
@@ -119,20 +127,22 @@ describe('while Redis is frozen', () => {
 
 describe('a Redis that comes back empty', () => {
   it('makes misses, and no entry of before is ever seen again', async () => {
+    const patient = await openPatientShop();
     await server.kill();
-    shop.versions.set('a', 1);
+    patient.versions.set('a', 1);
     await server.restart();
-    await hitAfter(shop, 'a');
-    expect((await shop.show('a')).version).toBe(1);
-    expect(await shop.suite.data.set('k', 1)).toBe(true);
-    expect(await shop.suite.data.get('k')).toBe(1);
+    await hitAfter(patient, 'a');
+    expect((await patient.show('a')).version).toBe(1);
+    expect(await patient.suite.data.set('k', 1)).toBe(true);
+    expect(await patient.suite.data.get('k')).toBe(1);
   });
 
   it('takes what is set first thing', async () => {
-    await shop.suite.data.set('k', 0);
+    const { data } = (await openPatientShop()).suite;
+    await data.set('k', 0);
     await (await admin(server.port)).flushall();
-    expect(await shop.suite.data.set('k', 1)).toBe(true);
-    expect(await shop.suite.data.get('k')).toBe(1);
+    expect(await data.set('k', 1)).toBe(true);
+    expect(await data.get('k')).toBe(1);
   });
 });
 
