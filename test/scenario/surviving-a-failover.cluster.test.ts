@@ -58,7 +58,7 @@ describe('on a Cluster', () => {
     expect(page).toBeDefined();
     for (const key of [keys.register, String(page)]) {
       const from = cluster.processes.indexOf(masterOf(key));
-      await moveSlot(calculateSlot(key), clientOf(from), clientOf((from + 1) % 3), () => oneByOne(3, change).then());
+      await moveSlot(calculateSlot(key), clientOf(from), clientOf((from + 1) % 3), () => oneByOne(3, change));
       expect(await hitAfter(elsewhere, 'a')).toBeLessThan(1_500);
     }
     await Promise.all([patient.close(), elsewhere.close()]);
