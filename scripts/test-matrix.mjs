@@ -80,6 +80,7 @@ function test(cell) {
     const jest = [
       'node',
       'node_modules/jest/bin/jest.js',
+      ...positionals, // First: behind --testPathIgnorePatterns they would be taken for more of those.
       '--ci',
       '--reporters=summary',
       '--json',
@@ -88,7 +89,7 @@ function test(cell) {
     // The demo is an Express 5 program: it relies on errors of asynchronous handlers being passed on.
     if (cell.express === '4')
       jest.push('--testPathIgnorePatterns=test/examples/demo', '--testPathIgnorePatterns=/node_modules/');
-    const args = ['-y', '-p', `node@${cell.node}`, '--', ...jest, ...positionals];
+    const args = ['-y', '-p', `node@${cell.node}`, '--', ...jest];
     spawnSync('npx', args, { cwd: copy, stdio: ['ignore', 'inherit', 'inherit'] });
     const node = run(copy, 'npx', ['-y', '-p', `node@${cell.node}`, '--', 'node', '--version']).trim();
     const result = JSON.parse(readFileSync(join(copy, 'result.json'), 'utf8'));

@@ -68,29 +68,39 @@ function socketOf(client: RedisClient): Corkable | undefined {
 
 /** Deadlines of calls: one timer for all that are sent in one turn, counted from when they leave. */
 export interface TurnDeadlines {
-  /** Calls `expire` when the deadline has passed, unless the returned function is called first. */
+  /** Calls `expire` when the deadline has passed, unless the returned function is called first. Nothing that is answered keeps the process alive. */
   add(expire: () => void): () => void;
+}
+
+/** The calls of one turn that are not answered yet. */
+interface Sent {
+  readonly waiting: Set<() => void>;
+  /** Absent until they have left. */
+  cancel?: () => void;
 }
 
 /** Creates the deadlines of one connection. */
 export function createTurnDeadlines(turn: Turn, deadlineMs: number): TurnDeadlines {
-  let current: Set<() => void> | undefined;
+  let current: Sent | undefined;
 
-  function begin(): Set<() => void> {
-    const waiting = new Set<() => void>();
+  function begin(): Sent {
+    const sent: Sent = { waiting: new Set() };
     turn.atEnd(() => {
       current = undefined;
-      if (waiting.size > 0) startDeadline(deadlineMs, () => waiting.forEach((expire) => expire()));
+      if (sent.waiting.size > 0)
+        sent.cancel = startDeadline(deadlineMs, () => sent.waiting.forEach((expire) => expire()));
     });
-    return waiting;
+    return sent;
   }
 
   return {
     add(expire) {
       current ??= begin();
-      const waiting = current;
-      waiting.add(expire);
-      return () => waiting.delete(expire);
+      const sent = current;
+      sent.waiting.add(expire);
+      return () => {
+        if (sent.waiting.delete(expire) && sent.waiting.size === 0) sent.cancel?.();
+      };
     },
   };
 }

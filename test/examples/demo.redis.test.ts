@@ -6,6 +6,8 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { ask, originOf, type Program, run } from './program.ts';
 
 const SMALL = { DEMO_CITIES: '3000', DEMO_PAGES: '150' };
+/** PostgreSQL is WebAssembly that runs for seconds: optimising it costs more than it gives back. */
+const NODE = ['--liftoff-only'];
 const TOUR_MS = 120_000; // It takes ten seconds; a busy machine may need many times that.
 
 interface Exchange {
@@ -39,7 +41,7 @@ describe('npm run demo, with a redis-server on PATH', () => {
   let output = '';
 
   beforeAll(async () => {
-    demo = run('demo.ts', { env: SMALL });
+    demo = run('demo.ts', { node: NODE, env: SMALL });
     await demo.wrote(/Ctrl-C/);
     output = demo.output();
   }, TOUR_MS);
@@ -128,7 +130,11 @@ describe('npm run demo -- --once, without a Redis', () => {
   it(
     'takes the same tour on the embedded backend and ends',
     async () => {
-      const demo = run('demo.ts', { args: ['--once'], env: { ...SMALL, PATH: emptyFolder, REDIS_SERVER_BIN: '' } });
+      const demo = run('demo.ts', {
+        node: NODE,
+        args: ['--once'],
+        env: { ...SMALL, PATH: emptyFolder, REDIS_SERVER_BIN: '' },
+      });
       expect(await demo.ended()).toBe(0);
 
       const output = demo.output();
@@ -148,7 +154,11 @@ describe('npm run demo, with a REDIS_URL nobody answers at', () => {
   it(
     'says so and ends with an error',
     async () => {
-      const demo = run('demo.ts', { args: ['--once'], env: { ...SMALL, REDIS_URL: 'redis://127.0.0.1:1' } });
+      const demo = run('demo.ts', {
+        node: NODE,
+        args: ['--once'],
+        env: { ...SMALL, REDIS_URL: 'redis://127.0.0.1:1' },
+      });
       expect(await demo.ended()).toBe(1);
       expect(demo.output()).toContain('REDIS_URL names a Redis that does not answer');
     },

@@ -5,9 +5,9 @@ jest.setTimeout(30_000); // Starting a program takes a second, several on a busy
 
 const running: Program[] = [];
 
-function start(file: string, env: Record<string, string> = {}): Program {
+function start(file: string, env: Record<string, string> = {}, node: readonly string[] = []): Program {
   const redis = { REDIS_URL: process.env['TEST_REDIS_URL'] ?? '', REDIS_KEY_PREFIX: `examples-${process.pid}:` };
-  const program = run(file, { env: { ...redis, ...env } });
+  const program = run(file, { node, env: { ...redis, ...env } });
   running.push(program);
   return program;
 }
@@ -20,7 +20,7 @@ function as(user: string, method = 'GET'): RequestInit {
 
 describe('examples/quickstart.ts', () => {
   it('answers from the cache until the greeting changes, and ends cleanly', async () => {
-    const program = start('quickstart.ts');
+    const program = start('quickstart.ts', {}, ['--import', 'tsx']); // As its first lines say.
     const url = `${await originOf(program)}/greeting`;
 
     expect(await askCache(url)).toMatchObject({

@@ -1,8 +1,8 @@
 /** Runs the programs in `examples/` as a reader would: a process of its own, spoken to over HTTP, ended by a signal. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { programFile } from '../support/programs.ts';
 
 const PATIENCE_MS = 110_000;
 const CACHE_PATIENCE_MS = 10_000;
@@ -19,13 +19,17 @@ export interface Program {
 }
 
 export interface RunOptions {
+  /** For Node itself. `--import tsx` runs the source, as a reader would, instead of the bundle. */
+  readonly node?: readonly string[];
   readonly args?: readonly string[];
   /** Added to an environment that names no Redis. */
   readonly env?: Record<string, string>;
 }
 
-export function run(file: string, { args = [], env = {} }: RunOptions = {}): Program {
-  const child = spawn(process.execPath, ['--import', 'tsx', join('examples', file), ...args], {
+export function run(file: string, { node = [], args = [], env = {} }: RunOptions = {}): Program {
+  const source = `examples/${file}`;
+  const program = node.includes('tsx') ? source : programFile(source);
+  const child = spawn(process.execPath, [...node, program, ...args], {
     env: { ...environmentWithoutRedis(), PORT: '0', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

@@ -2,10 +2,10 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { uniquePrefix } from '../support/connections.ts';
+import { programFile } from '../support/programs.ts';
 import { type Answer, type Ask, ask as askOn, gate, until } from './support.ts';
 import type { Told, WorkerSettings } from './worker.ts';
 
@@ -55,7 +55,7 @@ export function describeProcesses(where: string, redis: () => Pick<WorkerSetting
   let stories = 0;
 
   async function startWorker(): Promise<Worker> {
-    const child = fork(join(__dirname, 'worker.ts'), { execArgv: ['--import', 'tsx'] });
+    const child = fork(programFile('test/http-cache/worker.ts'));
     const port = new Promise<number>((resolve) => {
       child.on('message', (message: { port?: number; rejection?: string }) => {
         if (message.rejection !== undefined) rejections.push(message.rejection);

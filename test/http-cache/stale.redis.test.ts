@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import express, { type Request, type Response } from 'express';
+import express, { type Request, type RequestHandler, type Response } from 'express';
 import { type CacheOptions, isRefresh, type Suite } from '../../src/index.ts';
+import { passingOn } from '../support/express.ts';
 import { ask, EVERYWHERE, gate, listen, openSuite, type Place, PLACES, until, verdict } from './support.ts';
 
 const STALE = 'hit; ttl';
@@ -37,10 +38,11 @@ async function scene(place: Place, handler: Handler, options: CacheOptions): Pro
   const app = express().set('env', 'test').set('etag', false);
   let runs = 0;
   let refreshes = 0;
-  app.get('/', suite.cache({ jitter: 0, ...options }), (req, res, next) => {
+  const visited: RequestHandler = (req, res, next) => {
     if (isRefresh(req)) refreshes++;
     return handler({ run: ++runs, req, res, next });
-  });
+  };
+  app.get('/', suite.cache({ jitter: 0, ...options }), passingOn(visited));
   return { suite, port: await listen(app), runs: () => runs, refreshes: () => refreshes };
 }
 

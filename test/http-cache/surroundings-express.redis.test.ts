@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import express, { type RequestHandler } from 'express';
+import { isExpress4 } from '../support/express.ts';
 import { type Ask, ask, gate, HIT, listen, openSuite, PLACES, STORED, until, verdict } from './support.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'surroundings-'));
@@ -42,7 +43,9 @@ const ROWS: readonly Row[] = [
     name: 'download',
     handler: (_req, res) => res.download(file, 'grüße.txt'),
     asks: [['/'], ['/', ranged('bytes=0-0')], ['/', { method: 'HEAD' }]],
-    fields: { 'content-disposition': 'attachment; filename="gr??e.txt"; filename*=UTF-8\'\'gr%C3%BC%C3%9Fe.txt' },
+    fields: {
+      'content-disposition': `attachment; filename=${isExpress4 ? '"grüße.txt"' : '"gr??e.txt"; filename*=UTF-8\'\'gr%C3%BC%C3%9Fe.txt'}`,
+    },
   },
   {
     name: 'redirect',

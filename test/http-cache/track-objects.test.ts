@@ -3,8 +3,10 @@ import http2 from 'node:http2';
 import { IncomingMessage } from 'node:http';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
+import { pathToFileURL } from 'node:url';
 import { describe, expect, it } from '@jest/globals';
 import express, { type Express, type Request, type RequestHandler, type Response } from 'express';
+import { programFile } from '../support/programs.ts';
 import { ask, gate, HIT, listen, MISS, until, verdict } from './support.ts';
 import { cacheOf } from './security.ts';
 import { identify, type Known } from './visitors.ts';
@@ -231,7 +233,7 @@ describe('over HTTP/2', () => {
 describe('in development', () => {
   const program = `
     import express from 'express';
-    import { createSuite } from './src/index.ts';
+    import { createSuite } from ${JSON.stringify(pathToFileURL(programFile('src/index.ts')).href)};
     const suite = createSuite({ backend: 'memory' });
     const app = express();
     app.get('/page/:id', suite.cache({ ttl: '1m' }), (req, res) => res.send(req.get('Accept-Language') + req.get('X-Tenant') + req.ip));
@@ -248,7 +250,7 @@ describe('in development', () => {
     ['production', 0],
   ])('a warning tells once for a route what is read undeclared: in %s %d of them', (NODE_ENV, count) => {
     const options = { encoding: 'utf8', env: { ...process.env, NODE_ENV, NODE_OPTIONS: '' } } as const;
-    const { stderr } = spawnSync('node_modules/.bin/tsx', ['--input-type=module', '-e', program], options);
+    const { stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', program], options);
     const warnings = stderr.split('\n').filter((line) => line.includes('ExpressRedisSuiteWarning'));
     expect(warnings).toHaveLength(count);
     for (const line of warnings) {

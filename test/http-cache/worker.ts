@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import express, { type Response } from 'express';
 import { Cluster, Redis } from 'ioredis';
+import { passingOn } from '../support/express.ts';
 import { type CacheOptions, createSuite } from '../../src/index.ts';
 
 /** How a handler of a worker answers. */
@@ -45,14 +46,18 @@ function start({ origin, prefix, redis, cluster }: WorkerSettings): void {
   const app = express().set('env', 'test');
   const ask = async (url: string): Promise<Told> => (await fetch(`${origin}${url}?pid=${process.pid}`)).json() as never;
   for (const [name, options] of Object.entries(ROUTES)) {
-    app.get(`/${name}/:story`, suite.cache(options), async (req, res) => {
-      const isVarying = req.path.includes('/vary');
-      if (isVarying) res.vary('Accept-Language');
-      if (req.path.includes('/streams')) res.write('begun ');
-      const told = await ask(req.originalUrl);
-      const text = `${told.body ?? ''}${isVarying ? String(req.get('accept-language')) : ''}`;
-      await answer(res, { ...told, body: text });
-    });
+    app.get(
+      `/${name}/:story`,
+      suite.cache(options),
+      passingOn(async (req, res) => {
+        const isVarying = req.path.includes('/vary');
+        if (isVarying) res.vary('Accept-Language');
+        if (req.path.includes('/streams')) res.write('begun ');
+        const told = await ask(req.originalUrl);
+        const text = `${told.body ?? ''}${isVarying ? String(req.get('accept-language')) : ''}`;
+        await answer(res, { ...told, body: text });
+      }),
+    );
   }
   app.get(
     '/nested/:story',

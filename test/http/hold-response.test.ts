@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import { describe, expect, it } from '@jest/globals';
 import { holdResponse } from '../../src/http/hold-response.ts';
-import { ask, gate, listen } from '../http-cache/support.ts';
+import { ask, gate, listen, until } from '../http-cache/support.ts';
 
 /** Serves one handler whose response is held until the promise settles. */
 function held(wait: Promise<unknown> | undefined, handler: (res: ServerResponse) => void): Promise<number> {
@@ -142,12 +142,11 @@ describe('a held response', () => {
     });
     const leaving = new AbortController();
     const answer = fetch(`http://127.0.0.1:${port}/`, { signal: leaving.signal }).catch((error: Error) => error.name);
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await until(() => response !== undefined);
     leaving.abort();
     expect(await answer).toBe('AbortError');
     await new Promise((resolve) => setTimeout(resolve, 20));
     open();
-    await new Promise((resolve) => setTimeout(resolve, 20));
-    expect(response?.destroyed).toBe(true);
+    await until(() => response?.destroyed === true);
   });
 });

@@ -125,29 +125,45 @@ export function checkModel(scenario: Scenario, mutant?: Mutant): Outcome {
   return { states: seen.size, hits, violation: isViolated ? path : undefined };
 }
 
+/** What is made of something that never changes is made once: most of a state is that of the state before. */
+function once<Key extends object, Made>(make: (key: Key) => Made): (key: Key) => Made {
+  const made = new WeakMap<Key, Made>();
+  return (key) => {
+    let known = made.get(key);
+    if (known === undefined) made.set(key, (known = make(key)));
+    return known;
+  };
+}
+
 /** States that differ only in the order of what is on its way are one. */
 function idOf({ database, returned, register, entry, mirrors, memories, reads, writes, left }: State): string {
   const underway = [...reads.map(idOfRead), ...writes.map(idOfWrite)].toSorted().join(';');
   const { reads: r, writes: w, strangers, evictions, losses } = left;
   const kept = [entry, ...memories].map(idOfEntry).join(';');
-  const known = mirrors.map((mirror) => mirror && Object.values(mirror).join()).join(';');
-  return [database, returned, register.join(), known, kept, underway, r, w, strangers, evictions, losses].join('|');
+  const known = mirrors.map((mirror) => mirror && idOfMirror(mirror)).join(';');
+  return [database, returned, idOfRegister(register), known, kept, underway, r, w, strangers, evictions, losses].join(
+    '|',
+  );
 }
+
+const idOfMirror = once((mirror: MirrorState) => Object.values(mirror).join());
+const idOfRegister = once((register: State['register']) => register.join());
 
 function idOfEntry(entry: StoredEntry | 'none' | undefined): string {
   return typeof entry === 'object' ? `${entry.version}@${entry.generation}.${entry.clock}` : String(entry);
 }
 
-function idOfRead(read: Read): string {
+const idOfRead = once((read: Read): string => {
   const { process } = read;
   if (read.phase === 'loading') return `l${process},${read.stamp.generation}.${read.stamp.clock},${read.version}`;
   const { mustSee, generation, from, newestWhenSent, got, page } = read;
   return `a${process},${mustSee},${generation},${from},${newestWhenSent},${idOfEntry(got)},${page?.join()}`;
-}
+});
 
-function idOfWrite({ process, version, reply }: Write): string {
-  return `w${process},${version},${reply?.clock},${reply?.previousClock},${reply?.floor}`;
-}
+const idOfWrite = once(
+  ({ process, version, reply }: Write) =>
+    `w${process},${version},${reply?.clock},${reply?.previousClock},${reply?.floor}`,
+);
 
 /** The register is open and everybody has read it. */
 function firstState({ processes, reads, writes, strangers, evictions, losses }: Scenario): State {
@@ -341,7 +357,7 @@ function updated(
   known: MirrorState,
   page: RegisterPage | undefined,
 ): { readonly mirror: Mirror; readonly mirrorState: MirrorState } {
-  const id = `${Object.values(known).join()}|${page && Object.values(page).join()}`;
+  const id = `${idOfMirror(known)}|${page && Object.values(page).join()}`;
   let update = updates.get(id);
   if (update === undefined) {
     const mirror = toMirror(known);

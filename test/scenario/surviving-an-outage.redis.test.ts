@@ -5,7 +5,7 @@ import { createRedis, type RedisClient, RedisError } from '../../src/index.ts';
 import { closedLater } from '../support/connections.ts';
 import { collectingLogger } from '../support/outages.ts';
 import { type RedisProcess, reservePort, startRedis } from '../support/redis-server.ts';
-import { atOnce, delayOf, hitAfter, median, oneByOne, openShop, type Shop } from './shop.ts';
+import { atOnce, delayOf, hitAfter, medianDelayOf, oneByOne, openShop, type Shop } from './shop.ts';
 
 const DEADLINE_MS = 100;
 /** What a busy machine adds to a request. */
@@ -18,6 +18,13 @@ function connect(port: number): RedisClient {
   const client = createRedis({ url: `redis://127.0.0.1:${port}`, preset: 'production', logger: collectingLogger() });
   if (client === undefined) throw new Error('unreachable');
   return closedLater(client);
+}
+
+/** Where deadlines are not the point: a busy machine lets one of 100 ms pass, which is an incident of its own. */
+async function openPatientShop(): Promise<Shop> {
+  const patient = await openShop(connect(server.port), { prefix: 'patient', deadline: '500ms' });
+  await hitAfter(patient, 'a');
+  return patient;
 }
 
 beforeEach(async () => {
@@ -46,19 +53,20 @@ describe.each(outages)('while Redis is %s', (_what, begin, end) => {
     expect(delayMs).toBeLessThan(DEADLINE_MS + TOLERANCE_MS);
     const later = await oneByOne(100, () => shop.show('a'));
     expect(new Set(later.map(({ status, cache }) => `${status} ${cache}`))).toEqual(new Set(['200 bypass']));
-    expect(median(later.slice(0, 15).map(({ tookMs }) => tookMs))).toBeLessThan(DEADLINE_MS / 4); // Later the client itself gives the connection up.
+    expect(await medianDelayOf(shop, later.slice(0, 15))).toBeLessThan(DEADLINE_MS / 4); // Later the client itself gives the connection up.
     await end();
   });
 
   it('works again within a second after Redis does, and tells each incident once', async () => {
+    const patient = await openPatientShop();
     await begin();
-    await atOnce(20, () => shop.show('a'));
+    await atOnce(20, () => patient.show('a'));
     await sleep(400);
-    await atOnce(20, () => shop.show('a'));
+    await atOnce(20, () => patient.show('a'));
     await end();
-    expect(await hitAfter(shop, 'a')).toBeLessThan(1_000);
-    expect(await hitAfter(shop, 'b')).toBeLessThan(500);
-    expect(shop.incidents).toEqual(['degraded redis', 'recovered redis']);
+    expect(await hitAfter(patient, 'a')).toBeLessThan(1_000);
+    expect(await hitAfter(patient, 'b')).toBeLessThan(500);
+    expect(patient.incidents).toEqual(['degraded redis', 'recovered redis']);
   });
 
   it('a save is answered in time, heeded here at once and everywhere when Redis is back', async () => {
@@ -119,20 +127,22 @@ describe('while Redis is frozen', () => {
 
 describe('a Redis that comes back empty', () => {
   it('makes misses, and no entry of before is ever seen again', async () => {
+    const patient = await openPatientShop();
     await server.kill();
-    shop.versions.set('a', 1);
+    patient.versions.set('a', 1);
     await server.restart();
-    await hitAfter(shop, 'a');
-    expect((await shop.show('a')).version).toBe(1);
-    expect(await shop.suite.data.set('k', 1)).toBe(true);
-    expect(await shop.suite.data.get('k')).toBe(1);
+    await hitAfter(patient, 'a');
+    expect((await patient.show('a')).version).toBe(1);
+    expect(await patient.suite.data.set('k', 1)).toBe(true);
+    expect(await patient.suite.data.get('k')).toBe(1);
   });
 
   it('takes what is set first thing', async () => {
-    await shop.suite.data.set('k', 0);
+    const { data } = (await openPatientShop()).suite;
+    await data.set('k', 0);
     await (await admin(server.port)).flushall();
-    expect(await shop.suite.data.set('k', 1)).toBe(true);
-    expect(await shop.suite.data.get('k')).toBe(1);
+    expect(await data.set('k', 1)).toBe(true);
+    expect(await data.get('k')).toBe(1);
   });
 });
 
@@ -145,7 +155,7 @@ describe('a Redis that is not there when the application starts', () => {
       const answers = await oneByOne(30, () => early.show('a'));
       expect(new Set(answers.map(({ status, cache }) => `${status} ${cache}`))).toEqual(new Set(['200 bypass']));
       expect(Math.max(...answers.map(({ tookMs }) => tookMs))).toBeLessThan(DEADLINE_MS + 2 * TOLERANCE_MS);
-      expect(median(answers.slice(-20).map(({ tookMs }) => tookMs))).toBeLessThan(DEADLINE_MS / 4);
+      expect(await medianDelayOf(early, answers.slice(-20))).toBeLessThan(DEADLINE_MS / 4);
       expect((await early.save('a')).status).toBe(200);
       late = await startRedis([], port);
       expect(await hitAfter(early, 'a')).toBeLessThan(1_000);

@@ -1,15 +1,17 @@
 import { describe, expect, it } from '@jest/globals';
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { testRedisUrl, uniquePrefix } from '../support/connections.ts';
+import { programFile } from '../support/programs.ts';
 
-const SRC = join(__dirname, '../../src/index.ts');
+const SUITE = pathToFileURL(programFile('src/index.ts')).href;
 
 /** Runs a program that uses a suite and closes it; resolves with what it wrote when it has ended by itself. */
 function run(program: string): Promise<string> {
   const source = `
     import { Redis } from 'ioredis';
-    import { createRedis, createSuite } from ${JSON.stringify(SRC)};
+    import { createRedis, createSuite } from ${JSON.stringify(SUITE)};
     const url = ${JSON.stringify(testRedisUrl())};
     const prefix = ${JSON.stringify(uniquePrefix())};
     async function main() { ${program} }
@@ -18,7 +20,7 @@ function run(program: string): Promise<string> {
   return new Promise((resolve, reject) => {
     execFile(
       process.execPath,
-      ['--import', 'tsx', '--input-type=module', '--eval', source],
+      ['--input-type=module', '--eval', source],
       { timeout: 8_000, cwd: join(__dirname, '../..') },
       (error, stdout, stderr) => {
         if (error === null) resolve(stdout.trim());
@@ -42,6 +44,10 @@ describe('a process that has closed its suite', () => {
     [
       'on Redis',
       `const redis = createRedis({ url }); const suite = createSuite({ redis, prefix }); ${USE} await suite.close(); await redis.quit();`,
+    ],
+    [
+      'on Redis, long before the deadline of its calls',
+      `const redis = createRedis({ url }); const suite = createSuite({ redis, prefix, deadline: '30s' }); ${USE} await suite.close(); await redis.quit();`,
     ],
     [
       'on Redis with news of invalidations',

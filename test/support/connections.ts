@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { afterAll } from '@jest/globals';
 import { Cluster, type ClusterOptions, Redis, type RedisOptions } from 'ioredis';
 
@@ -7,9 +8,15 @@ type Untyped = Omit<RedisOptions, 'replyMapping'>;
 
 const opened: (Redis | Cluster)[] = [];
 
-afterAll(() => {
-  for (const client of opened.splice(0)) client.disconnect();
-});
+afterAll(() => Promise.all(opened.splice(0).map(disconnected)));
+
+/** Until a connection has ended ioredis holds the process for two seconds. One that is lost already tells of no end. */
+async function disconnected(client: Redis | Cluster): Promise<void> {
+  const isOpen = ['connecting', 'connect', 'ready'].includes(client.status);
+  const end = isOpen ? once(client, 'end', { signal: AbortSignal.timeout(1_000) }).catch(() => undefined) : undefined;
+  client.disconnect();
+  await end;
+}
 
 /** A connection to the shared server, closed after the test file. */
 export function testRedis(options: RedisOptions = {}): Redis {

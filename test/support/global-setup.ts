@@ -1,11 +1,12 @@
+import { bundlePrograms } from './bundle-programs.ts';
 import { startCluster, startRedis } from './redis-server.ts';
 
 /**
- * One server and one Cluster (three masters, three replicas) for the whole run. TEST_REDIS_URL and TEST_REDIS_CLUSTER (host:port,host:port)
+ * One server, one Cluster (three masters, three replicas) and the bundled programs for the whole run. TEST_REDIS_URL and TEST_REDIS_CLUSTER (host:port,host:port)
  * name others, which the tests may fill with keys but never flush or stop. Workers inherit the variables.
  */
 export default async function globalSetup(): Promise<void> {
-  const stops = await Promise.all([shareRedis(), shareCluster()]);
+  const stops = await Promise.all([shareRedis(), shareCluster(), bundlePrograms()]);
   globalThis.stopSharedServers = async () => {
     await Promise.all(stops.map((stop) => stop()));
   };

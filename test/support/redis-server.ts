@@ -356,9 +356,12 @@ export async function startCluster({
               slots.push(slot);
             await admin.cluster('ADDSLOTS', ...slots);
           }
-          if (i > 0) await admin.cluster('MEET', HOST, ports[0] as number);
         }),
       ),
+    );
+    // Once all have their epochs: a node that knows another one takes none.
+    await withAdmin(ports[0] as number, (admin) =>
+      Promise.all(ports.slice(1).map((port) => admin.cluster('MEET', HOST, port))),
     );
     await Promise.all(
       ports.slice(masters).map((port, i) =>

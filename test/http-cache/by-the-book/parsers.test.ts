@@ -150,14 +150,19 @@ describe('a date (RFC 9110 §5.6.7)', () => {
           if (parsed === undefined) return;
           // The name of the day is not checked against the date; all else has to come out again.
           const again = formsOf(parsed)[form as 0 | 1 | 2];
-          const afterDay = (date: string): string => date.slice(date.indexOf(' ')).toLowerCase();
+          // The third form may write the first nine days with a zero instead of a space.
+          const afterDay = (date: string): string =>
+            date
+              .slice(date.indexOf(' '))
+              .toLowerCase()
+              .replace(/^( [a-z]{3}) 0(?=\d )/, '$1  ');
           const isLeap = changed.includes(':60');
           expect(isLeap ? afterDay(again).slice(0, 8) : afterDay(again)).toBe(
             isLeap ? afterDay(changed).slice(0, 8) : afterDay(changed),
           );
         },
       ),
-      { numRuns: 2_000 },
+      { numRuns: 2_000, examples: [[Date.UTC(1980, 0), 2, 8, '0']] },
     );
   });
 
