@@ -46,9 +46,20 @@ export async function logIn(
 
 /** The store behind the request's session. */
 export function storeOf(req: Request): RedisSessionStore {
-  const { sessionStore, session } = req as Partial<Request>;
-  if (sessionStore instanceof RedisSessionStore && session !== undefined) return sessionStore;
-  throw new TypeError('This request has no session: put suite.session() before this handler, and do not skip it.');
+  const { session } = req as { session?: unknown };
+  if (typeof session !== 'object' || session === null) throw noSession();
+  return storeBehind(req);
+}
+
+/** The store of a request whose session may be gone already. */
+export function storeBehind(req: Request): RedisSessionStore {
+  const { sessionStore } = req as Partial<Request>;
+  if (sessionStore instanceof RedisSessionStore) return sessionStore;
+  throw noSession();
+}
+
+function noSession(): TypeError {
+  return new TypeError('This request has no session: put suite.session() before this handler, and do not skip it.');
 }
 
 async function freshStamp({ register }: SessionEngine): Promise<Stamp> {

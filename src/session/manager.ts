@@ -6,9 +6,10 @@ import type { Stamp } from '../register/mirror.ts';
 import { loginOf, type SessionEngine } from './engine.ts';
 import { toFailure } from './failure.ts';
 import { handleOf, isHandle, refOf } from './handle.ts';
-import { logIn, storeOf } from './login.ts';
+import { logIn, storeBehind, storeOf } from './login.ts';
 import type { SessionRef } from './records.ts';
 import type { SessionState } from './state.ts';
+import { RedisSessionStore } from './store.ts';
 
 /** A session as a list of devices shows it. */
 export interface SessionInfo {
@@ -121,16 +122,17 @@ export function createManager(stateOf: () => SessionState): SessionManager {
     },
     login: (req, userId, data = {}) => logIn(stateOf().engine, req, userId, data),
     async logout(req) {
-      const store = storeOf(req);
+      const store = storeBehind(req);
+      const id = store.idOf(req);
       try {
-        if (typeof req.sessionID === 'string') await stateOf().engine.end(refOf(req.sessionID));
+        if (id !== undefined) await stateOf().engine.end(refOf(id));
       } catch (error) {
         throw toFailure(error, 'Nobody can be logged out while Redis is away.');
       }
       store.begin(req);
     },
     async logoutOthers(req) {
-      storeOf(req);
+      storeOf(req).checkAttached(req.session);
       const login = loginOf(req.session);
       return login === undefined ? 0 : destroyAll(login.userId, toHandles(req));
     },
@@ -176,6 +178,8 @@ function toHandles(except: string | readonly string[] | Request): ReadonlySet<st
   return new Set('sessionID' in except ? handleOfRequest(except) : except);
 }
 
-function handleOfRequest({ sessionID }: Partial<Request>): string[] {
-  return typeof sessionID === 'string' ? [handleOf(sessionID)] : [];
+function handleOfRequest(req: Request): string[] {
+  const { sessionID, sessionStore } = req as Partial<Request>;
+  const id = sessionStore instanceof RedisSessionStore ? sessionStore.idOf(req) : sessionID;
+  return typeof id === 'string' ? [handleOf(id)] : [];
 }

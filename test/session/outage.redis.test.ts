@@ -43,6 +43,31 @@ async function start(session: NonNullable<SuiteOptions['session']> = {}): Promis
       await suite.sessions.logout(req);
       res.send('bye');
     });
+    app.post('/logout-others', async (req, res) => {
+      res.json(await suite.sessions.logoutOthers(req));
+    });
+    app.post('/destroy', (req, res) => {
+      req.session.destroy(undefined as never);
+      res.send('bye');
+    });
+    app.post('/destroy-late', async (req, res) => {
+      req.session.destroy(undefined as never);
+      await waiting.passed;
+      await sleep(400);
+      res.send('bye');
+    });
+    app.post('/destroy-told', (req, res) => {
+      req.session.destroy((error: Error | null) => res.send(error ? 'failed' : 'bye'));
+    });
+    app.post('/odd-cookie', (req, res) => {
+      req.session.value = 'odd';
+      Object.assign(req.session.cookie, { domain: 'no;domain', maxAge: 60_000 });
+      res.send('done');
+    });
+    app.post('/regenerate', (req, res) => {
+      req.session.regenerate(undefined as never);
+      res.send('done');
+    });
     app.get('/stream', async (req, res) => {
       res.write('first');
       await waiting.passed;
@@ -116,6 +141,34 @@ describe.each(Object.entries(OUTAGES))('when Redis is %s', (name, outage) => {
     });
   });
 
+  it('nobody is told to be logged out whose handler has not waited for it', async () => {
+    const application = await start();
+    const users = await Promise.all(
+      ['/destroy', '/destroy-late'].map(async (path) => {
+        const user = application.open();
+        await user.ask('/login', { method: 'POST' });
+        return { path, user };
+      }),
+    );
+    await during(application, async () => {
+      application.gate.open();
+      for (const { path, user } of users) {
+        expect((await user.ask(path, { method: 'POST' })).status).toBe(name === 'full' ? 200 : 503);
+      }
+    });
+  });
+
+  it('nothing else fails with it: not a cookie that cannot be sent, nor what nobody waits for', async () => {
+    const application = await start();
+    const user = application.open();
+    await user.ask('/login', { method: 'POST' });
+    await during(application, async () => {
+      expect((await user.ask('/odd-cookie', { method: 'POST' })).status).toBeGreaterThanOrEqual(500);
+      await user.ask('/regenerate', { method: 'POST' });
+      await sleep(400); // Longer than the deadline.
+    });
+  });
+
   it('a response that streams already is cut off when its session cannot be saved', async () => {
     const application = await start();
     const user = application.open();
@@ -160,5 +213,23 @@ describe.each(['frozen', 'killed'] as const)('when Redis is %s, a request that h
     expect(user.cookies).toEqual(cookies);
     // A server that was killed has forgotten everybody.
     expect((await user.ask('/me')).text).toBe(name === 'frozen' ? 'ada' : 'nobody');
+  });
+
+  it('is not told to be logged out, though it goes on as nobody, and is logged out when Redis has heard of it', async () => {
+    const application = await start({ onRedisError: 'anonymous' });
+    const user = application.open();
+    await user.ask('/login', { method: 'POST' });
+    await outage.begin();
+    try {
+      for (const path of ['/logout', '/logout-others']) {
+        const out = await user.ask(path, { method: 'POST' });
+        expect([out.status, out.headers['set-cookie']]).toEqual([503, undefined]);
+      }
+      expect((await user.ask('/destroy-told', { method: 'POST' })).text).toBe('failed');
+    } finally {
+      await outage.end();
+      await answered(application.redis);
+      await sleep(300);
+    }
   });
 });
