@@ -5,7 +5,7 @@ import { createEnds } from './ends.ts';
 import type { LoadedSession, SessionEngine } from './engine.ts';
 import { refOf } from './handle.ts';
 import type { SessionRef } from './records.ts';
-import { changeOf, fromFields, type SessionChange } from './session-data.ts';
+import { changeOf, cookieChangeOf, fromFields, type SessionChange } from './session-data.ts';
 
 type Callback<T = void> = (error?: unknown, value?: T) => unknown;
 
@@ -75,15 +75,17 @@ export class RedisSessionStore extends RedisStore {
 
   /** Begins a session's idle timeout anew, when it is time for that, without keeping anybody waiting. */
   override touch(id: string, session: SessionData, callback?: Callback): Promise<void> {
-    const base = this.#bases.get(session);
-    if (base !== undefined && !this.#engine.isTouchDue(base, session)) return answer(DONE, callback);
-    return answer(this.#touch(id, session, base), callback);
+    return answer(this.#touch(id, session), callback);
   }
 
-  async #touch(id: string, session: SessionData, base: LoadedSession | undefined): Promise<void> {
-    const known = base ?? (await this.#engine.load(refOf(id)));
+  async #touch(id: string, session: SessionData): Promise<void> {
+    const known = this.#bases.get(session) ?? (await this.#engine.load(refOf(id)));
     if (known === undefined) return;
-    const touched = await this.#engine.touch(known, session);
+    const change = cookieChangeOf(session, known.record.fields);
+    const touched =
+      change === undefined
+        ? await this.#engine.touch(known, session)
+        : await this.#engine.save(known.ref, session, known, change);
     if (touched !== undefined) this.#bases.set(session, touched);
   }
 
@@ -272,8 +274,6 @@ function ignore(): void {
 function isObject(value: unknown): boolean {
   return typeof value === 'object' && value !== null;
 }
-
-const DONE = Promise.resolve();
 
 function nameOf({ id, handle }: SessionRef): string {
   return id ?? handle;
