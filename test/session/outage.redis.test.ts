@@ -5,8 +5,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createSuite, type Suite, type SuiteOptions } from '../../src/index.ts';
 import { gate, listen } from '../http-cache/support.ts';
 import { closedLater, uniquePrefix } from '../support/connections.ts';
-import { answered } from '../support/outages.ts';
+import { answered, eventually } from '../support/outages.ts';
 import { type RedisProcess, startRedis } from '../support/redis-server.ts';
+import { openPatient, survive } from './failover.ts';
 import { appWith, type Browser, browser, SECRET } from './support.ts';
 
 let server: RedisProcess;
@@ -185,6 +186,60 @@ describe.each(Object.entries(OUTAGES))('when Redis is %s', (name, outage) => {
     });
     expect([response.statusCode, response.complete, text]).toEqual([200, false, 'first']);
   });
+});
+
+describe.each(['read-only', 'full'] as const)('when Redis is %s, a request that has a session', (name) => {
+  it.each(['fail', 'anonymous'] as const)(
+    'reads it, saves nothing, and is well afterwards (%s)',
+    async (onRedisError) => {
+      const application = await start({ onRedisError });
+      const user = application.open();
+      await user.ask('/login', { method: 'POST' });
+      const admin = closedLater(new Redis(server.port, server.host));
+      await OUTAGES[name].begin(admin);
+      try {
+        expect((await user.ask('/me')).text).toBe('ada');
+        const put = await user.ask('/put', { method: 'POST' });
+        expect([put.status, put.text, put.headers['set-cookie']]).toEqual([503, 'ERR_SESSION_UNAVAILABLE', undefined]);
+      } finally {
+        await OUTAGES[name].end(admin);
+        await answered(application.redis);
+      }
+      expect((await user.ask('/put', { method: 'POST' })).status).toBe(201);
+      expect((await user.ask('/me')).text).toBe('ada');
+    },
+  );
+});
+
+describe('when Redis is loading what it has kept', () => {
+  /** A server that takes two seconds for its keys, unless it is told to hurry. */
+  const SLOW = ['--key-load-delay', '2000', '--loading-process-events-interval-bytes', '1024'];
+  let slow: RedisProcess;
+  beforeAll(async () => {
+    slow = await startRedis(SLOW);
+  });
+  afterAll(() => slow.stop());
+
+  it('requests fail, or go on as nobody, nothing is saved, and everybody is who they were afterwards', async () => {
+    const connect = (): Redis =>
+      closedLater(new Redis(slow.port, slow.host, { retryStrategy: () => 20, enableReadyCheck: false }));
+    const [redis, admin] = [connect(), connect()];
+    const patient = await openPatient(redis);
+    for (let i = 0; i < 1_000; i++) void admin.set(`filler:${i}`, 'x'.repeat(100));
+    await admin.save();
+    await survive(patient, async () => {
+      await slow.kill();
+      const restarted = slow.restart();
+      await eventually('loading', () => redis.ping().then(() => undefined, isLoading));
+      await sleep(300);
+      await admin.config('SET', 'key-load-delay', 0);
+      await restarted;
+    });
+  }, 20_000);
+
+  function isLoading(error: Error): true | undefined {
+    return error.message.startsWith('LOADING') || undefined;
+  }
 });
 
 describe.each(['frozen', 'killed'] as const)('when Redis is %s, a request that has a session', (name) => {
