@@ -34,10 +34,12 @@ export async function logIn(
     const login = { userId, at: Math.round(engine.records.now()), ...deviceOf(req), entry, ...stamp };
     Object.assign(req.session, data, { suiteLogin: login });
     await save(req);
-    if (await wasRevoked(engine, userId, stamp)) {
-      await engine.end(refOf(req.sessionID));
-      throw new SessionRevokedError();
-    }
+    const [isRevoked, isEvicted] = await Promise.all([
+      wasRevoked(engine, userId, stamp),
+      wasEvicted(engine, userId, entry),
+    ]);
+    if (isRevoked || isEvicted) await engine.end(refOf(req.sessionID));
+    if (isRevoked) throw new SessionRevokedError();
   } catch (error) {
     store.begin(req); // Nothing of it may be saved with the response.
     throw toFailure(error, AWAY);
@@ -72,6 +74,14 @@ async function wasRevoked({ register }: SessionEngine, userId: string, stamp: St
   const user = toRecordText(userId);
   if (!(await register.refresh())) return true; // Not known: better logged in again than not logged out.
   return register.judge(stamp, () => ({ key: '', tags: [], user })) === 'dead';
+}
+
+/** Whether as many logins as are allowed came after this one, which could not end a session that was not created yet. It has lasted as long as it would have. */
+async function wasEvicted({ index, config }: SessionEngine, userId: string, own: string): Promise<boolean> {
+  if (config.maxSessions === Infinity || config.onMaxSessions === 'reject') return false;
+  const entries = await index.list(userId);
+  const place = entries.findIndex(({ entry }) => entry === own);
+  return place >= 0 && entries.length - place > config.maxSessions;
 }
 
 function regenerate(req: Request): Promise<void> {
@@ -111,10 +121,11 @@ async function keepLimit(engine: SessionEngine, userId: string, own: string): Pr
     throw new TooManySessionsError(config.maxSessions);
   }
   const excess = live.slice(0, Math.max(0, live.length - config.maxSessions)).filter(({ entry }) => entry !== own);
-  await Promise.all(excess.map(({ ref }) => engine.end(ref)));
+  const ended = await Promise.all(excess.map(({ ref }) => engine.end(ref)));
+  // One that is not created yet stays: its login finds out itself.
   await index.leave(
     userId,
-    excess.map(({ entry }) => entry),
+    excess.filter((_entry, i) => ended[i]).map(({ entry }) => entry),
   );
 }
 
