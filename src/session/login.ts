@@ -6,6 +6,7 @@ import { toRecordText } from '../register/records.ts';
 import type { SessionEngine } from './engine.ts';
 import { toFailure } from './failure.ts';
 import { refOf } from './handle.ts';
+import type { SessionRecords } from './records.ts';
 import { RedisSessionStore } from './store.ts';
 import { spell } from './user-index.ts';
 
@@ -132,13 +133,17 @@ async function keepLimit(engine: SessionEngine, userId: string, own: string): Pr
 /** Entries whose session exists, or may be about to; the others leave. */
 async function liveEntries({ index, records }: SessionEngine, userId: string): ReturnType<typeof index.list> {
   const entries = await index.list(userId);
-  const youngUs = (records.now() - LOGIN_MS) * 1_000;
   const areLive = await Promise.all(
-    entries.map(async ({ ref, loginAt }) => loginAt > youngUs || (await records.exists(ref))),
+    entries.map(async ({ ref, loginAt }) => mayBeUnderWay(records, loginAt) || (await records.exists(ref))),
   );
   await index.leave(
     userId,
     entries.filter((_entry, i) => areLive[i] === false).map(({ entry }) => entry),
   );
   return entries.filter((_entry, i) => areLive[i]);
+}
+
+/** Whether the session of an entry may not have been created yet. Then the entry stays, or the session would be on no list when it is. */
+export function mayBeUnderWay(records: SessionRecords, loginAt: number): boolean {
+  return loginAt > (records.now() - LOGIN_MS) * 1_000;
 }

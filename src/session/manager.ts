@@ -6,7 +6,7 @@ import type { Stamp } from '../register/mirror.ts';
 import { loginOf, type SessionEngine } from './engine.ts';
 import { toFailure } from './failure.ts';
 import { handleOf, isHandle, refOf } from './handle.ts';
-import { logIn, storeBehind, storeOf } from './login.ts';
+import { logIn, mayBeUnderWay, storeBehind, storeOf } from './login.ts';
 import type { SessionRef } from './records.ts';
 import type { SessionState } from './state.ts';
 import { RedisSessionStore } from './store.ts';
@@ -104,9 +104,10 @@ export function createManager(stateOf: () => SessionState): SessionManager {
     const stamp = await register.invalidate([{ mode: 'hard', kind: 'user', value: toRecordText(userId) }]);
     const doomed = (await index.list(userId)).filter(({ ref }) => !excepted.has(ref.handle));
     const ended = await Promise.all(doomed.map(({ ref }) => engine.end(ref)));
+    const left = doomed.filter(({ loginAt }, i) => ended[i] === true || !mayBeUnderWay(engine.records, loginAt));
     await index.leave(
       userId,
-      doomed.map(({ entry }) => entry),
+      left.map(({ entry }) => entry),
     );
     await Promise.all(kept.map((ref) => exempt(engine, ref, userId, stamp)));
     const count = ended.filter(Boolean).length;

@@ -33,7 +33,7 @@ interface Login {
  * that was written; who is there is listed, at every moment. Resolves with what was otherwise.
  */
 export async function runManagers(members: readonly Member[], rounds: number, limits: Limits = {}): Promise<string[]> {
-  for (const { store } of members) prepare(store, limits.idleMs);
+  for (const { store } of members) slowDown(prepare(store, limits.idleMs));
   const wrong = await Promise.all(Array.from({ length: rounds }, (_, i) => runRound(members, `user ${i}`, limits)));
   return wrong.flat();
 }
@@ -143,6 +143,13 @@ async function runRound(members: readonly Member[], userId: string, limits: Limi
   isOver = true;
   await watching;
   return [...wrong, ...(await judge(members, userId, logins, limits))];
+}
+
+/** Saves take their time, so that everything else can come before them. */
+function slowDown(store: RedisSessionStore): void {
+  const set = store.set.bind(store);
+  const slow: typeof store.set = (id, session, callback) => pause().then(() => set(id, session, callback));
+  Object.assign(store, { set: slow });
 }
 
 /** Calls back with the first new id that a request gets; the function returned tells what came of it. */
