@@ -11,10 +11,12 @@ import { createInvalidator, type Invalidator } from './invalidation/invalidation
 import {
   configureSessions,
   type RedisSessionStore,
+  type SessionCounters,
   type SessionManager,
   sessionManagerOn,
   sessionOn,
   type SessionOptions,
+  sessionStatisticsOf,
   type SessionStoreOptions,
   sessionStoreOn,
 } from './session/session.ts';
@@ -47,11 +49,12 @@ export interface Suite extends Invalidator, Limits {
   close(): Promise<void>;
 }
 
-/** Counters of the response cache, in total and per route, of the data cache, and of every limiter. */
+/** Counters of the response cache, in total and per route, of the data cache, of every limiter, and of the sessions. */
 export interface SuiteStatistics {
   readonly cache: Counters & { readonly routes: Readonly<Record<string, Counters>> };
   readonly data: Counters;
   readonly limits: Readonly<Record<string, LimitCounters>>;
+  readonly sessions: SessionCounters;
 }
 
 /**
@@ -87,6 +90,7 @@ export function createSuite(options: SuiteOptions = {}): Suite {
       cache: { ...backend.httpStatistics.total(), routes: backend.httpStatistics.routes() },
       data: backend.dataStatistics.total(),
       limits: limits.statistics(),
+      sessions: sessionStatisticsOf(place),
     }),
     async close() {
       if (isClosed) return;
