@@ -119,9 +119,9 @@ async function runRound(members: readonly Member[], userId: string, limits: Limi
       await turn();
       const { sessions } = anyone();
       const before = await liveHandles(sessions, logins);
-      const listed = (await sessions.list(userId)).map(({ handle }) => handle);
+      const listed = new Set((await sessions.list(userId)).map(({ handle }) => handle));
       const after = await liveHandles(sessions, logins);
-      const missed = before.filter((handle) => after.includes(handle) && !listed.includes(handle));
+      const missed = before.filter((handle) => after.includes(handle) && !listed.has(handle));
       if (missed.length > 0) wrong.push(`${userId}: the list misses ${missed.length}`);
     }
   }
@@ -202,7 +202,9 @@ async function holdThenExpire(members: readonly Member[], logins: readonly Login
   const { store } = members[0] as Member;
   const held = await Promise.all(logins.map(({ id }) => open(store, id)));
   await sleep(idleMs + 100);
-  await Promise.all(held.map((session) => session && save(store, Object.assign(session, { late: true }))));
+  await Promise.all(
+    held.flatMap((session) => (session === undefined ? [] : [save(store, Object.assign(session, { late: true }))])),
+  );
   return true;
 }
 

@@ -235,6 +235,7 @@ describe('when Redis is loading what it has kept', () => {
       await admin.config('SET', 'key-load-delay', 0);
       await restarted;
     });
+    expect((await patient.user.ask('/me')).text).toBe('ada');
   }, 20_000);
 
   function isLoading(error: Error): true | undefined {
