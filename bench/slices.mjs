@@ -10,27 +10,30 @@ function requestsTo(port, base, fieldsOf) {
   return ids.map((id, i) => Buffer.from(`GET ${base}${pathOf(id)} ${rest(i)}`));
 }
 
-/** Opens connections to one server whose answers have this status, and bodies of `size` bytes where all have the same. */
-export async function openConnections({
-  port,
-  connections: count,
-  size,
-  status = 200,
-  base = '',
-  fieldsOf = () => '',
-}) {
-  const tally = { done: 0, failed: 0, running: false, isClosed: false, busy: 0, onIdle: () => undefined };
-  const requests = requestsTo(port, base, fieldsOf);
+/** {@link requestsTo} for connections that each begin elsewhere. */
+function spread(requests, count) {
+  return (i) => {
+    const first = Math.floor((i * requests.length) / count);
+    return { always: [...requests.slice(first), ...requests.slice(0, first)] };
+  };
+}
+
+/**
+ * Opens connections to one server whose answers have this status, bodies of `size` bytes where all have the same, and a head that `isRight`. `requestsOf(i)`: what the i-th connection asks in turn, by the use that a
+ * slice makes of it.
+ */
+export async function openConnections(options) {
+  const { port, connections: count, size, status = 200, fieldsOf = () => '', isRight = () => true } = options;
+  const { base = '', requestsOf = spread(requestsTo(port, base, fieldsOf), count) } = options;
+  const tally = { done: 0, failed: 0, running: false, isClosed: false, busy: 0, use: '', onIdle: () => undefined };
   const connections = [];
   for (let i = 0; i < count; i++) {
     const socket = connect({ port, host: '127.0.0.1', noDelay: true });
     await once(socket, 'connect');
-    connections.push(
-      createConnection(socket, tally, { size, status }, { requests, first: Math.floor((i * requests.length) / count) }),
-    );
+    connections.push(createConnection(socket, tally, { size, status, isRight }, requestsOf(i)));
   }
   return {
-    slice: (ms) => runSlice(connections, tally, ms),
+    slice: (ms, use = 'always') => runSlice(connections, tally, ms, use),
     close: () => {
       tally.isClosed = true;
       for (const { socket } of connections) socket.destroy();
@@ -38,14 +41,15 @@ export async function openConnections({
   };
 }
 
-function createConnection(socket, tally, { size, status }, { requests, first }) {
-  let next = first;
+function createConnection(socket, tally, { size, status, isRight }, requests) {
+  let next = 0;
   let head = null; // The beginning of an answer whose head has not ended yet.
   let missing = 0; // Bytes of the body still to come.
 
   const send = () => {
-    socket.write(requests[next]);
-    next = (next + 1) % requests.length;
+    const list = requests[tally.use];
+    socket.write(list[next % list.length]);
+    next = (next + 1) % list.length;
   };
   const finish = () => {
     tally.done++;
@@ -66,10 +70,10 @@ function createConnection(socket, tally, { size, status }, { requests, first }) 
         return;
       }
       head = null;
-      const answer = data.latin1Slice(0, end);
-      const length = lengthIn(answer);
-      const isRight = answer.startsWith(`HTTP/1.1 ${status} `) && length !== undefined;
-      if (!isRight || (size !== undefined && length !== size)) tally.failed++;
+      const text = data.latin1Slice(0, end);
+      const length = lengthIn(text);
+      const hasStatus = text.startsWith(`HTTP/1.1 ${status} `) && length !== undefined;
+      if (!hasStatus || (size !== undefined && length !== size) || !isRight(text)) tally.failed++;
       missing = (length ?? 0) - (data.length - end - END_OF_HEAD.length);
     }
     if (missing === 0) finish();
@@ -85,8 +89,8 @@ function lengthIn(head) {
 }
 
 /** Loads the server for about `ms`. `counted` answers came within `elapsedMs`; `done` includes those under way at its end. */
-async function runSlice(connections, tally, ms) {
-  Object.assign(tally, { done: 0, failed: 0, running: true, busy: connections.length });
+async function runSlice(connections, tally, ms, use) {
+  Object.assign(tally, { use, done: 0, failed: 0, running: true, busy: connections.length });
   const cpuBefore = process.cpuUsage();
   const startedAt = performance.now();
   for (const { send } of connections) send();

@@ -168,6 +168,7 @@ export {
   type SessionOptions,
   type SessionPlaceOptions,
   type SessionStoreOptions,
+  type SessionCounters,
 } from './session/session.ts';
 export { createSuite, type Suite, type SuiteOptions, type SuiteStatistics } from './suite.ts';
 export {

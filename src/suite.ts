@@ -21,10 +21,12 @@ import { createInvalidator, createRules, type Invalidator, type Rules } from './
 import {
   configureSessions,
   type RedisSessionStore,
+  type SessionCounters,
   type SessionManager,
   sessionManagerOn,
   sessionOn,
   type SessionOptions,
+  sessionStatisticsOf,
   type SessionStoreOptions,
   sessionStoreOn,
 } from './session/session.ts';
@@ -71,13 +73,14 @@ export interface Suite extends Invalidator, Limits, Pick<Warmer, 'warm'> {
   close(): Promise<void>;
 }
 
-/** Counters of the response cache, in total and per route, of the data cache, and of every limiter. */
+/** Counters of the response cache, in total and per route, of the data cache, of every limiter, and of the sessions. */
 export interface SuiteStatistics {
   readonly cache: Counters & { readonly routes: Readonly<Record<string, Counters>> };
   readonly data: Counters;
   /** Copies in this process; absent without the option `memory`, and on the embedded backend. */
   readonly memory: TierStatistics | undefined;
   readonly limits: Readonly<Record<string, LimitCounters>>;
+  readonly sessions: SessionCounters;
 }
 
 /**
@@ -124,6 +127,7 @@ export function createSuite(options: SuiteOptions = {}): Suite {
       data: backend.dataStatistics.total(),
       memory: backend.tier?.statistics(),
       limits: limits.statistics(),
+      sessions: sessionStatisticsOf(place),
     }),
     async close() {
       if (isClosed) return;

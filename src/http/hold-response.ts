@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import type { Readable } from 'node:stream';
+import { type HeadersArgument, setHeaders } from './set-headers.ts';
 
 /**
  * Writers are asked for patience when so much is held. Not earlier: they wait for `drain` in places of their own (compression gives it to its own stream), where it
@@ -8,7 +9,7 @@ import type { Readable } from 'node:stream';
 const MAX_HELD_BYTES = 65_536;
 
 /**
- * Calls `before` when a response is about to begin, with its status set, and holds back everything the handler sends, headers and body, until the returned
+ * Calls `before` when a response is about to begin, with its status and headers set, and holds back everything the handler sends, headers and body, until the returned
  * promise has settled either way. `undefined` holds nothing. While it is held the response behaves as one whose headers are sent: `headersSent` says so, setting
  * headers throws, and `write` asks for patience as a full socket does.
  *
@@ -45,7 +46,7 @@ export function holdResponse(
       res.on('error', ignore); // A handler that goes on writing writes after the end of another response.
       onFailure?.(error);
     };
-    wait.then(open, onFailure === undefined ? open : discard);
+    wait.then(open, onFailure === undefined ? open : discard).catch(giveUp);
   }
 
   function release(): void {
@@ -56,9 +57,13 @@ export function holdResponse(
       for (const call of calls) call();
       if (mustDrain && !res.writableEnded && !res.writableNeedDrain) res.emit('drain');
     } catch (error) {
-      // The handler has returned long ago and cannot be told: headers that Node refuses end the connection.
-      res.destroy(error instanceof Error ? error : new Error(String(error)));
+      giveUp(error); // Headers that Node refuses.
     }
+  }
+
+  /** The handler has returned long ago and cannot be told. */
+  function giveUp(error: unknown): void {
+    res.destroy(error instanceof Error ? error : new Error(String(error)));
   }
 
   /** Makes the call, or keeps it for later and answers `instead`. Others may have wrapped these methods since, so they stay in place and step aside. */
@@ -70,14 +75,18 @@ export function holdResponse(
   }
 
   Object.assign(res, {
-    writeHead(...args: Parameters<typeof writeHead>) {
+    writeHead(...args: [number, (string | HeadersArgument)?, HeadersArgument?]) {
       if (state === 'held') {
         // What middleware does that looks for headers in Node's own place (compression 1.7).
         if (args.length === 1 && args[0] === res.statusCode) return res;
         throw headersSentError();
       }
-      res.statusCode = args[0];
-      return pass(() => writeHead.apply(res, args), res);
+      if (state === 'open') return writeHead.apply(res, args as unknown as Parameters<typeof writeHead>);
+      const [status, first, second] = args;
+      const isReason = typeof first === 'string';
+      res.statusCode = status;
+      setHeaders(res, second ?? (isReason ? undefined : first));
+      return pass(() => (isReason ? writeHead.call(res, status, first as never) : writeHead.call(res, status)), res);
     },
     write(...args: Parameters<typeof write>) {
       heldBytes += state === 'open' ? 0 : sizeOf(args[0]);

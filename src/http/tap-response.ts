@@ -1,4 +1,5 @@
-import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import type { ServerResponse } from 'node:http';
+import { type HeadersArgument, setHeaders } from './set-headers.ts';
 
 /** Watches what a handler sends. */
 export interface ResponseTap {
@@ -106,32 +107,6 @@ export function tapResponse(res: ServerResponse, tap: ResponseTap): void {
   res.once('close', () => {
     if (!hasEnded) tap.closed();
   });
-}
-
-type HeaderValue = string | number | readonly string[];
-type HeadersArgument = OutgoingHttpHeaders | readonly HeaderValue[] | undefined;
-
-function setHeaders(res: ServerResponse, headers: HeadersArgument): void {
-  if (headers === undefined) return;
-  const given: readonly (readonly [string, HeaderValue | undefined])[] = Array.isArray(headers)
-    ? pairsOf(headers as readonly HeaderValue[])
-    : Object.entries(headers);
-  const byName = new Map<string, { name: string; values: string[] }>();
-  for (const [name, value] of given) {
-    if (value === undefined) continue;
-    const known = byName.get(name.toLowerCase()) ?? { name, values: [] };
-    known.values.push(...(Array.isArray(value) ? value.map(String) : [String(value)]));
-    byName.set(name.toLowerCase(), known);
-  }
-  for (const { name, values } of byName.values()) {
-    res.setHeader(name, values.length === 1 ? (values[0] ?? '') : values);
-  }
-}
-
-/** A list of headers is flat (`[name, value, name, value]`) or one of pairs. */
-function pairsOf(list: readonly HeaderValue[]): (readonly [string, HeaderValue | undefined])[] {
-  if (Array.isArray(list[0])) return list as unknown as [string, HeaderValue][];
-  return Array.from({ length: Math.floor(list.length / 2) }, (_, i) => [String(list[2 * i]), list[2 * i + 1]]);
 }
 
 /** A copy: handlers may use their buffers again. */

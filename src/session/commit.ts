@@ -15,20 +15,24 @@ import { peekSession } from './watch-use.ts';
  */
 export function commitSession(exchange: SessionExchange): void {
   const { res } = exchange;
-  const headers = res.getHeaders();
+  const headers = { ...res.getHeaders() };
   let saving: Promise<unknown> | undefined;
   holdResponse(
     res,
     () => (saving = beforeHead(exchange)),
-    (error) => fail(exchange, headers, error),
+    (error) => {
+      mayEndAgain();
+      fail(exchange, headers, error);
+    },
   );
-  holdEnd(exchange, () => saving);
+  const mayEndAgain = holdEnd(exchange, () => saving);
 }
 
 function beforeHead(exchange: SessionExchange): Promise<unknown> | undefined {
   const { req, res, sent, store } = exchange;
+  let saving: Promise<unknown> | undefined;
   try {
-    const saving = save(exchange);
+    saving = save(exchange);
     const session = peekSession(req);
     const isSaved = saving !== undefined && session !== undefined;
     const hasCookie = sendCookie(exchange, session, isSaved) || isSaved;
@@ -38,6 +42,7 @@ function beforeHead(exchange: SessionExchange): Promise<unknown> | undefined {
     if (saving === undefined && session !== undefined) store.touchBehind(session);
     return saving;
   } catch (error) {
+    saving?.catch(ignore);
     return Promise.reject(error); // A value without JSON form, an attribute that no cookie can have.
   }
 }
@@ -46,9 +51,10 @@ function beforeHead(exchange: SessionExchange): Promise<unknown> | undefined {
 function save(exchange: SessionExchange): Promise<unknown> | undefined {
   const { req, store } = exchange;
   const session = peekSession(req);
-  if (session === undefined) return destroyUnset(exchange);
+  if (session === undefined) return endOf(exchange);
   // Nobody can have changed what nobody has asked for.
   if (store.baseOf(session) !== undefined && !hasUsedSession(req)) return undefined;
+  if (isNameless(exchange, session)) return undefined;
   repair(exchange, session);
   const change = store.changeOf(session);
   if (!isDirty(exchange, session, change)) return undefined;
@@ -56,11 +62,19 @@ function save(exchange: SessionExchange): Promise<unknown> | undefined {
   return store.commit(session, change);
 }
 
-function destroyUnset({ req, store, options }: SessionExchange): Promise<unknown> | undefined {
+/** The request has no session any more. That it was destroyed is waited for, whether the handler has waited or not. */
+function endOf({ req, store, options }: SessionExchange): Promise<unknown> | undefined {
   const { sessionID } = req as Partial<Request>;
-  if (options.unset !== 'destroy' || sessionID === undefined) return undefined;
+  if (typeof sessionID !== 'string') return undefined;
+  const ending = store.ends.take(sessionID);
+  if (ending === undefined && options.unset !== 'destroy') return undefined;
   (req as { sessionID?: string | undefined }).sessionID = undefined; // Once.
-  return store.destroy(sessionID);
+  return ending ?? store.destroy(sessionID);
+}
+
+/** Somebody has put something else in place of the session's id. */
+function isNameless({ req, store }: SessionExchange, session: Session): boolean {
+  return typeof req.sessionID !== 'string' && !store.isBlank(session) && !store.isDetached(session);
 }
 
 const METHODS = ['touch', 'resetMaxAge', 'save', 'reload', 'regenerate', 'destroy'] as const;
@@ -87,20 +101,34 @@ function isDirty(exchange: SessionExchange, session: Session, { changed, removed
   return options.saveUninitialized === true || store.isRegenerated(req);
 }
 
-/** The save failed and nothing has left yet: the error handlers of the application answer. */
+/** The save failed and nothing has left yet: the error handlers of the application answer. Also where one of them sets no status it is no success. */
 function fail(exchange: SessionExchange, before: OutgoingHttpHeaders, error: unknown): void {
-  const { req, res, next, store } = exchange;
+  const { res, next } = exchange;
+  const { sendDate } = res;
   for (const name of res.getHeaderNames()) res.removeHeader(name);
   for (const [name, value] of Object.entries(before)) if (value !== undefined) res.setHeader(name, value);
-  res.statusCode = 200;
   const reason = toFailure(error, 'The session could not be saved.');
-  store.detach(req, reason);
+  const { status } = reason as { status?: unknown };
+  Object.assign(res, { sendDate, statusCode: typeof status === 'number' ? status : 500, statusMessage: undefined });
+  detach(exchange, reason);
   addPrivacy(res, true);
   next(reason);
 }
 
-/** A session that is changed while its response streams is saved before the end of the response leaves; if that fails the connection is cut. */
-function holdEnd(exchange: SessionExchange, savingOf: () => Promise<unknown> | undefined): void {
+/** What follows has an empty session, which cannot be saved. */
+function detach({ req, store }: SessionExchange, reason: unknown): void {
+  try {
+    store.detach(req, reason, req.sessionID);
+  } catch {
+    delete (req as { session?: unknown }).session; // The application's own functions made none.
+  }
+}
+
+/**
+ * A session that is changed while its response streams is saved before the end of the response leaves; if that fails the connection is cut. A response ends once, as in express-session; returns what
+ * lets another one end in its place.
+ */
+function holdEnd(exchange: SessionExchange, savingOf: () => Promise<unknown> | undefined): () => void {
   const { res } = exchange;
   const { end } = res;
   let hasEnded = false;
@@ -120,9 +148,9 @@ function holdEnd(exchange: SessionExchange, savingOf: () => Promise<unknown> | u
 
   Object.assign(res, {
     end(...args: Parameters<typeof end>) {
-      const isFirst = !hasEnded;
+      if (hasEnded) return res;
       hasEnded = true;
-      const saving = isFirst && res.headersSent ? saveRest() : undefined;
+      const saving = res.headersSent ? saveRest() : undefined;
       if (saving === undefined) return end.apply(res, args);
       saving.then(
         (mayEnd) => mayEnd && end.apply(res, args),
@@ -131,6 +159,9 @@ function holdEnd(exchange: SessionExchange, savingOf: () => Promise<unknown> | u
       return res;
     },
   });
+  return () => {
+    hasEnded = false;
+  };
 }
 
 function saveNow(exchange: SessionExchange): Promise<unknown> | undefined {
@@ -142,7 +173,11 @@ function saveNow(exchange: SessionExchange): Promise<unknown> | undefined {
 }
 
 /** The response has told its status: that it is not whole is all that can still be said. */
-function cut({ req, res, store }: SessionExchange, error: unknown): void {
-  store.detach(req, error);
-  res.destroy();
+function cut(exchange: SessionExchange, error: unknown): void {
+  detach(exchange, error);
+  exchange.res.destroy();
+}
+
+function ignore(): void {
+  // The response fails for another reason.
 }

@@ -5,7 +5,7 @@ import type { IncomingMessage } from 'node:http';
 import type { TLSSocket } from 'node:tls';
 import type { CookieOptions } from 'express-session';
 import { ConfigError } from '../core/errors.ts';
-import type { SessionCookieOptions, SessionOptions } from './options.ts';
+import type { Secret, SessionCookieOptions, SessionOptions } from './options.ts';
 
 /** The id a request's cookie proves, and whether an older secret has signed it. */
 export interface SentCookie {
@@ -17,7 +17,7 @@ export interface SentCookie {
 export interface SessionCookie {
   readonly name: string;
   /** The first signs, all verify. */
-  readonly secrets: readonly [string, ...string[]];
+  readonly secrets: readonly [Secret, ...Secret[]];
   /** Attributes for a new session of a request. */
   attributes(req: Request): CookieOptions;
   /** Where the cookie is sent to. */
@@ -29,6 +29,8 @@ export interface SessionCookie {
 }
 
 const MIN_SECRET_BYTES = 32;
+/** Of one name. Somebody with a page on a neighbouring domain can send more, and each costs a signature. */
+const MAX_COOKIES = 10;
 
 /**
  * @throws {ConfigError} When there is no secret, one is too short, or an attribute contradicts another.
@@ -48,31 +50,53 @@ export function toSessionCookie(options: SessionOptions): SessionCookie {
     attributes: (req) => resolve(typeof cookie === 'function' ? cookie(req) : cookie, isSecure(req)),
     pathFor: (req) => (typeof cookie === 'function' ? cookie(req) : cookie).path ?? '/',
     sign: (id) => `s:${sign(id, secrets[0])}`,
-    read({ headers }) {
-      const value = headers.cookie === undefined ? undefined : parse(headers.cookie)[name];
-      if (value?.startsWith('s:') !== true) return undefined;
-      for (const [age, secret] of secrets.entries()) {
-        const id = unsign(value.slice(2), secret);
-        if (id !== false) return { id, isOld: age > 0 };
-      }
-      return undefined;
+    read({ headers: { cookie: header } }) {
+      const first = header === undefined ? undefined : parse(header)[name];
+      if (header === undefined || first === undefined) return undefined;
+      return verify(first, secrets) ?? verifyAny(valuesOf(header, name), secrets);
     },
   };
 }
 
-function toSecrets(secret: SessionOptions['secret']): readonly [string, ...string[]] {
-  const [first, ...others] = typeof secret === 'string' ? [secret] : (secret ?? []);
+function verify(value: string, secrets: readonly Secret[]): SentCookie | undefined {
+  if (!value.startsWith('s:')) return undefined;
+  for (const [age, secret] of secrets.entries()) {
+    const id = unsign(value.slice(2), secret);
+    if (id !== false) return { id, isOld: age > 0 };
+  }
+  return undefined;
+}
+
+function verifyAny(values: readonly string[], secrets: readonly Secret[]): SentCookie | undefined {
+  for (const value of values.slice(0, MAX_COOKIES)) {
+    const found = verify(value, secrets);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+/** A cookie that was set for a domain above, or for another path, comes beside the session's own, in any order. */
+function valuesOf(header: string, name: string): string[] {
+  return header.split(';').flatMap((pair) => parse(pair)[name] ?? []);
+}
+
+function toSecrets(secret: SessionOptions['secret']): readonly [Secret, ...Secret[]] {
+  const [first, ...others] = isSecret(secret) ? [secret] : (secret ?? []);
   if (first === undefined) {
     throw new ConfigError('secret: sessions need one. Make one with: openssl rand -base64 32');
   }
   for (const one of [first, ...others]) {
-    if (typeof one !== 'string' || Buffer.byteLength(one) < MIN_SECRET_BYTES) {
+    if (!isSecret(one) || Buffer.byteLength(one) < MIN_SECRET_BYTES) {
       throw new ConfigError(
         `secret: each has ${MIN_SECRET_BYTES} random characters or more. Make one with: openssl rand -base64 32`,
       );
     }
   }
   return [first, ...others];
+}
+
+function isSecret(value: unknown): value is Secret {
+  return typeof value === 'string' || value instanceof Uint8Array;
 }
 
 /** A name with a prefix is accepted by browsers only with the attributes it promises: nobody can set it from a subdomain or over plain HTTP. */
@@ -93,7 +117,7 @@ function checkAttributes(cookie: SessionCookieOptions): void {
     throw new ConfigError("cookie.sameSite: browsers take 'none' only with cookie.secure: true.");
   }
   const { maxAge } = cookie as { maxAge?: unknown };
-  if (maxAge !== undefined && (typeof maxAge !== 'number' || !(maxAge >= 1_000))) {
+  if (maxAge !== undefined && maxAge !== null && (typeof maxAge !== 'number' || !(maxAge >= 1_000))) {
     throw new ConfigError(`cookie.maxAge: write milliseconds, 1000 at least, not ${JSON.stringify(maxAge)}.`);
   }
 }

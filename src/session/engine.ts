@@ -6,6 +6,7 @@ import type { Register } from '../register/register.ts';
 import { type SessionConfig, touchIntervalOf } from './options.ts';
 import type { SessionRecord, SessionRecords, SessionRef } from './records.ts';
 import { changeOf, fromFields, idleOf, type SessionChange, type SessionLogin } from './session-data.ts';
+import type { SessionCounters, SessionStatistics } from './statistics.ts';
 import type { UserIndex } from './user-index.ts';
 
 /** What the parts of one place's sessions work with. */
@@ -16,6 +17,7 @@ export interface EngineParts {
   /** Of users whose sessions were all ended. */
   readonly register: Register;
   readonly events: EventBus;
+  readonly statistics: SessionStatistics;
 }
 
 /** A session as somebody has read or written it. */
@@ -61,14 +63,24 @@ export interface SessionEngine extends EngineParts {
 const CLOCK_SKEW_MS = 60_000;
 
 export function createEngine(parts: EngineParts): SessionEngine {
-  const { config, records, index, register, events } = parts;
+  const { config, records, index, register, events, statistics } = parts;
   const enders: ((handle: string) => void)[] = [];
 
   const idle = (session: object): number => idleOf(session, config.idleMs, records.now());
   const interval = (session: object): number => touchIntervalOf(config, idle(session));
 
+  function tell(what: keyof typeof COUNTED, ref: SessionRef, session: object): void {
+    statistics.count(COUNTED[what]);
+    events.tell(`session:${what}`, eventOf(ref, session));
+  }
+
+  function failed(error: unknown): never {
+    statistics.count('errors');
+    throw error;
+  }
+
   async function load(ref: SessionRef): Promise<FoundSession | undefined> {
-    const reading = records.read(ref);
+    const reading = records.read(ref).catch(failed);
     // After the read was sent: an answer from before it proves nothing. It never rejects.
     const verified = config.revocation === 'strict' ? register.refresh() : true;
     const record = await reading;
@@ -77,14 +89,16 @@ export function createEngine(parts: EngineParts): SessionEngine {
     if (record === undefined) return undefined;
     const data = record === 'corrupt' ? undefined : fromFields(record.fields, record.touchedAt);
     if (record === 'corrupt' || data === undefined) {
-      events.tell('session:corrupt', { handle: ref.handle });
+      tell('corrupt', ref, {});
       return undefined;
     }
     if (isExpired(record, data)) {
-      events.tell('session:expired', eventOf(ref, data));
+      tell('expired', ref, data);
       return undefined;
     }
-    return isRevoked(data.suiteLogin) ? undefined : { ref, record, data };
+    if (isRevoked(data.suiteLogin)) return undefined;
+    statistics.count('loaded');
+    return { ref, record, data };
   }
 
   function isExpired({ createdAt, touchedAt }: SessionRecord, data: SessionData): boolean {
@@ -109,20 +123,17 @@ export function createEngine(parts: EngineParts): SessionEngine {
     if (bytes > config.maxBytes) throw new SessionTooLargeError(bytes, config.maxBytes);
     const entering = keepIndexed(session, base?.record);
     const indexedUntil = typeof entering === 'number' ? entering : await entering;
-    const outcome = await records.write(ref, {
-      base: base?.record,
-      fields,
-      changed,
-      removed,
-      idleMs: idle(session),
-      indexedUntil,
-    });
+    const write = { base: base?.record, fields, changed, removed, idleMs: idle(session), indexedUntil };
+    const outcome = await records.write(ref, write).catch(failed);
     if (outcome === 'gone') {
-      events.tell('session:gone', eventOf(ref, session));
+      tell('gone', ref, session);
       return undefined;
     }
-    if ('conflict' in outcome) throw new SessionConflictError(outcome.conflict);
-    events.tell(base === undefined ? 'session:created' : 'session:updated', eventOf(ref, session));
+    if ('conflict' in outcome) {
+      statistics.count('conflicts');
+      throw new SessionConflictError(outcome.conflict);
+    }
+    tell(base === undefined ? 'created' : 'updated', ref, session);
     return { ref, record: outcome, isWritten: true };
   }
 
@@ -135,12 +146,12 @@ export function createEngine(parts: EngineParts): SessionEngine {
     const { ref, record } = base;
     const indexedUntil = await keepIndexed(session, record);
     const everyMs = Math.floor(interval(session));
-    const outcome = await records.touch(ref, { idleMs: idle(session), everyMs, indexedUntil });
+    const outcome = await records.touch(ref, { idleMs: idle(session), everyMs, indexedUntil }).catch(failed);
     if (outcome === 'gone') {
-      events.tell('session:gone', eventOf(ref, session));
+      tell('gone', ref, session);
       return undefined;
     }
-    if (outcome === 'touched') events.tell('session:touched', eventOf(ref, session));
+    if (outcome === 'touched') tell('touched', ref, session);
     return { ...base, record: { ...record, touchedAt: records.now(), indexedUntil } };
   }
 
@@ -168,17 +179,28 @@ export function createEngine(parts: EngineParts): SessionEngine {
     indexUntil,
     onEnd: (callback) => enders.push(callback),
     async end(ref) {
-      const former = await records.remove(ref);
+      const former = await records.remove(ref).catch(failed);
       if (former === undefined) return false;
       const data = former === 'corrupt' ? undefined : fromFields(former.fields, 0);
       const login = data?.suiteLogin;
       if (login !== undefined) index.leave(login.userId, [login.entry]).catch(ignore); // It may hold what has ended.
-      events.tell('session:destroyed', eventOf(ref, data ?? {}));
+      tell('destroyed', ref, data ?? {});
       for (const tell of enders) tell(ref.handle);
       return true;
     },
   };
 }
+
+/** How what is told of is counted. */
+const COUNTED = {
+  created: 'created',
+  updated: 'saved',
+  touched: 'touched',
+  destroyed: 'destroyed',
+  expired: 'expired',
+  gone: 'gone',
+  corrupt: 'corrupt',
+} as const satisfies Record<string, keyof SessionCounters>;
 
 /** Who is logged in, as far as it has the form that `login` gives it. */
 export function loginOf(session: object): SessionLogin | undefined {

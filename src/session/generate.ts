@@ -13,10 +13,13 @@ const { Session, Cookie } = expressSession as unknown as {
   readonly Cookie: new (attributes: CookieOptions) => Request['session']['cookie'];
 };
 
-/** Gives a request a new session under a new id. */
-export function createGenerator(cookie: SessionCookie, { genid = randomId }: SessionOptions): (req: Request) => void {
-  return function generate(req) {
-    req.sessionID = genid(req);
+/** Gives a request a new session, under a new id where none is given. */
+export function createGenerator(
+  cookie: SessionCookie,
+  { genid = randomId }: SessionOptions,
+): (req: Request, id?: string) => void {
+  return function generate(req, id = genid(req)) {
+    req.sessionID = id;
     const session = new Session(req);
     session.cookie = new Cookie(cookie.attributes(req));
     req.session = session;

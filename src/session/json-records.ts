@@ -95,7 +95,10 @@ export function createJsonRecords({ connection, prefix, absoluteMs, onConflict }
     const now = Date.now();
     const ttlMs = Math.ceil(Math.min(idleMs, absoluteMs));
     const stored = toJsonText(fields, now);
-    if (ttlMs < 1) return 'gone';
+    if (ttlMs < 1) {
+      await take(ref);
+      return 'gone';
+    }
     await guard({ operation: 'save session', key, fallback: noFallback }, () => client.set(key, stored, 'PX', ttlMs));
     return written(ref, stored, fields, now);
   }

@@ -6,6 +6,7 @@ import { toRecordText } from '../register/records.ts';
 import type { SessionEngine } from './engine.ts';
 import { toFailure } from './failure.ts';
 import { refOf } from './handle.ts';
+import type { SessionRecords } from './records.ts';
 import { RedisSessionStore } from './store.ts';
 import { spell } from './user-index.ts';
 
@@ -34,10 +35,12 @@ export async function logIn(
     const login = { userId, at: Math.round(engine.records.now()), ...deviceOf(req), entry, ...stamp };
     Object.assign(req.session, data, { suiteLogin: login });
     await save(req);
-    if (await wasRevoked(engine, userId, stamp)) {
-      await engine.end(refOf(req.sessionID));
-      throw new SessionRevokedError();
-    }
+    const [isRevoked, isEvicted] = await Promise.all([
+      wasRevoked(engine, userId, stamp),
+      wasEvicted(engine, userId, entry),
+    ]);
+    if (isRevoked || isEvicted) await engine.end(refOf(req.sessionID));
+    if (isRevoked) throw new SessionRevokedError();
   } catch (error) {
     store.begin(req); // Nothing of it may be saved with the response.
     throw toFailure(error, AWAY);
@@ -46,9 +49,20 @@ export async function logIn(
 
 /** The store behind the request's session. */
 export function storeOf(req: Request): RedisSessionStore {
-  const { sessionStore, session } = req as Partial<Request>;
-  if (sessionStore instanceof RedisSessionStore && session !== undefined) return sessionStore;
-  throw new TypeError('This request has no session: put suite.session() before this handler, and do not skip it.');
+  const { session } = req as { session?: unknown };
+  if (typeof session !== 'object' || session === null) throw noSession();
+  return storeBehind(req);
+}
+
+/** The store of a request whose session may be gone already. */
+export function storeBehind(req: Request): RedisSessionStore {
+  const { sessionStore } = req as Partial<Request>;
+  if (sessionStore instanceof RedisSessionStore) return sessionStore;
+  throw noSession();
+}
+
+function noSession(): TypeError {
+  return new TypeError('This request has no session: put suite.session() before this handler, and do not skip it.');
 }
 
 async function freshStamp({ register }: SessionEngine): Promise<Stamp> {
@@ -61,6 +75,14 @@ async function wasRevoked({ register }: SessionEngine, userId: string, stamp: St
   const user = toRecordText(userId);
   if (!(await register.refresh())) return true; // Not known: better logged in again than not logged out.
   return register.judge(stamp, () => ({ key: '', tags: [], user })) === 'dead';
+}
+
+/** Whether as many logins as are allowed came after this one, which could not end a session that was not created yet. It has lasted as long as it would have. */
+async function wasEvicted({ index, config }: SessionEngine, userId: string, own: string): Promise<boolean> {
+  if (config.maxSessions === Infinity || config.onMaxSessions === 'reject') return false;
+  const entries = await index.list(userId);
+  const place = entries.findIndex(({ entry }) => entry === own);
+  return place >= 0 && entries.length - place > config.maxSessions;
 }
 
 function regenerate(req: Request): Promise<void> {
@@ -100,23 +122,28 @@ async function keepLimit(engine: SessionEngine, userId: string, own: string): Pr
     throw new TooManySessionsError(config.maxSessions);
   }
   const excess = live.slice(0, Math.max(0, live.length - config.maxSessions)).filter(({ entry }) => entry !== own);
-  await Promise.all(excess.map(({ ref }) => engine.end(ref)));
+  const ended = await Promise.all(excess.map(({ ref }) => engine.end(ref)));
+  // One that is not created yet stays: its login finds out itself.
   await index.leave(
     userId,
-    excess.map(({ entry }) => entry),
+    excess.filter((_entry, i) => ended[i]).map(({ entry }) => entry),
   );
 }
 
 /** Entries whose session exists, or may be about to; the others leave. */
 async function liveEntries({ index, records }: SessionEngine, userId: string): ReturnType<typeof index.list> {
   const entries = await index.list(userId);
-  const youngUs = (records.now() - LOGIN_MS) * 1_000;
   const areLive = await Promise.all(
-    entries.map(async ({ ref, loginAt }) => loginAt > youngUs || (await records.exists(ref))),
+    entries.map(async ({ ref, loginAt }) => mayBeUnderWay(records, loginAt) || (await records.exists(ref))),
   );
   await index.leave(
     userId,
     entries.filter((_entry, i) => areLive[i] === false).map(({ entry }) => entry),
   );
   return entries.filter((_entry, i) => areLive[i]);
+}
+
+/** Whether the session of an entry may not have been created yet. Then the entry stays, or the session would be on no list when it is. */
+export function mayBeUnderWay(records: SessionRecords, loginAt: number): boolean {
+  return loginAt > (records.now() - LOGIN_MS) * 1_000;
 }

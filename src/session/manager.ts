@@ -2,13 +2,15 @@ import type { Request } from 'express';
 import type { SessionData } from 'express-session';
 import type { IncomingMessage } from 'node:http';
 import { toRecordText } from '../register/records.ts';
-import type { Stamp } from '../register/mirror.ts';
 import { loginOf, type SessionEngine } from './engine.ts';
 import { toFailure } from './failure.ts';
 import { handleOf, isHandle, refOf } from './handle.ts';
-import { logIn, storeOf } from './login.ts';
+import { logIn, mayBeUnderWay, storeBehind, storeOf } from './login.ts';
+import type { Stamp } from '../register/mirror.ts';
 import type { SessionRef } from './records.ts';
+import { fromFields } from './session-data.ts';
 import type { SessionState } from './state.ts';
+import { RedisSessionStore } from './store.ts';
 
 /** A session as a list of devices shows it. */
 export interface SessionInfo {
@@ -98,16 +100,17 @@ export function createManager(stateOf: () => SessionState): SessionManager {
     const { engine } = stateOf();
     const { index, register, events } = engine;
     const kept = [...excepted].map((handle) => ({ handle }));
-    await Promise.all(kept.map((ref) => exempt(engine, ref, userId)));
+    const areKept = await Promise.all(kept.map((ref) => exempt(engine, ref, userId)));
     // Logins under way find the record, or are found in the index.
     const stamp = await register.invalidate([{ mode: 'hard', kind: 'user', value: toRecordText(userId) }]);
     const doomed = (await index.list(userId)).filter(({ ref }) => !excepted.has(ref.handle));
     const ended = await Promise.all(doomed.map(({ ref }) => engine.end(ref)));
+    const left = doomed.filter(({ loginAt }, i) => ended[i] === true || !mayBeUnderWay(engine.records, loginAt));
     await index.leave(
       userId,
-      doomed.map(({ entry }) => entry),
+      left.map(({ entry }) => entry),
     );
-    await Promise.all(kept.map((ref) => exempt(engine, ref, userId, stamp)));
+    await Promise.all(kept.filter((_ref, i) => areKept[i]).map((ref) => settle(engine, ref, stamp)));
     const count = ended.filter(Boolean).length;
     events.tell('session:revoked', { userId, count });
     return count;
@@ -121,16 +124,17 @@ export function createManager(stateOf: () => SessionState): SessionManager {
     },
     login: (req, userId, data = {}) => logIn(stateOf().engine, req, userId, data),
     async logout(req) {
-      const store = storeOf(req);
+      const store = storeBehind(req);
+      const id = store.idOf(req);
       try {
-        if (typeof req.sessionID === 'string') await stateOf().engine.end(refOf(req.sessionID));
+        if (id !== undefined) await stateOf().engine.end(refOf(id));
       } catch (error) {
         throw toFailure(error, 'Nobody can be logged out while Redis is away.');
       }
       store.begin(req);
     },
     async logoutOthers(req) {
-      storeOf(req);
+      storeOf(req).checkAttached(req.session);
       const login = loginOf(req.session);
       return login === undefined ? 0 : destroyAll(login.userId, toHandles(req));
     },
@@ -162,13 +166,26 @@ function withoutData({ data: _data, ...info }: SessionInfo & { readonly data: Se
 /**
  * With strict revocation a session that is to survive its user's has to be younger than the record: younger than any while that is written, and as old as it from then on.
  */
-async function exempt(engine: SessionEngine, ref: SessionRef, userId: string, stamp?: Stamp): Promise<void> {
-  if (engine.config.revocation !== 'strict') return;
+async function exempt(engine: SessionEngine, ref: SessionRef, userId: string): Promise<boolean> {
+  if (engine.config.revocation !== 'strict') return false;
   const found = await engine.load(ref);
   const login = found && loginOf(found.data);
-  if (found === undefined || login?.userId !== userId) return;
-  const suiteLogin = { ...login, ...(stamp ?? { clock: Number.MAX_SAFE_INTEGER }) };
-  await engine.save(ref, { ...found.data, suiteLogin }, found);
+  if (found === undefined || login?.userId !== userId) return false;
+  const suiteLogin = { ...login, clock: Number.MAX_SAFE_INTEGER };
+  return (await engine.save(ref, { ...found.data, suiteLogin }, found)) !== undefined;
+}
+
+/**
+ * The end of {@link exempt}: as old as all that has been written. Another call that excepts the same session may have come to its end, and made it older than our record: that is not asked here. A call that ends it
+ * deletes it, and then there is nothing to settle.
+ */
+async function settle({ register, records, save }: SessionEngine, ref: SessionRef, own: Stamp): Promise<void> {
+  const stamp = ((await register.refresh()) ? register.stamp() : undefined) ?? own;
+  const record = await records.read(ref);
+  if (record === undefined || record === 'corrupt') return;
+  const data = fromFields(record.fields, record.touchedAt);
+  const login = data && loginOf(data);
+  if (login !== undefined) await save(ref, { ...data, suiteLogin: { ...login, ...stamp } }, { ref, record });
 }
 
 function toHandles(except: string | readonly string[] | Request): ReadonlySet<string> {
@@ -176,6 +193,8 @@ function toHandles(except: string | readonly string[] | Request): ReadonlySet<st
   return new Set('sessionID' in except ? handleOfRequest(except) : except);
 }
 
-function handleOfRequest({ sessionID }: Partial<Request>): string[] {
-  return typeof sessionID === 'string' ? [handleOf(sessionID)] : [];
+function handleOfRequest(req: Request): string[] {
+  const { sessionID, sessionStore } = req as Partial<Request>;
+  const id = sessionStore instanceof RedisSessionStore ? sessionStore.idOf(req) : sessionID;
+  return typeof id === 'string' ? [handleOf(id)] : [];
 }

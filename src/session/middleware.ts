@@ -1,12 +1,12 @@
 import type { Request, RequestHandler } from 'express';
-import { SessionUnavailableError } from '../core/errors.ts';
+import { RedisError, SessionUnavailableError } from '../core/errors.ts';
 import { markSessionUsed } from '../core/request-marks.ts';
 import { commitSession } from './commit.ts';
 import type { SessionCookie } from './cookie.ts';
 import type { MiddlewareParts, SessionExchange } from './exchange.ts';
 import { createGenerator } from './generate.ts';
 import type { OnRedisError } from './options.ts';
-import { watchUse } from './watch-use.ts';
+import { peekSession, watchUse } from './watch-use.ts';
 
 /**
  * Does what express-session's middleware does, with its Session, Cookie and Store, and has everything done before the headers leave that has to be done before they leave. A request is
@@ -18,7 +18,7 @@ export function createMiddleware(parts: MiddlewareParts): RequestHandler {
   store.generateWith(generate);
 
   return function session(req, res, next) {
-    if (hasSession(req) || options.skip?.(req) === true || !isOnPath(req, cookie)) {
+    if (peekSession(req) !== undefined || options.skip?.(req) === true || !isOnPath(req, cookie)) {
       next();
       return;
     }
@@ -38,15 +38,14 @@ export function createMiddleware(parts: MiddlewareParts): RequestHandler {
   };
 }
 
-function hasSession(req: { session?: unknown }): boolean {
-  return req.session !== undefined && req.session !== null;
-}
-
 /** Browsers send a cookie below its path only: elsewhere there is no session. */
 function isOnPath(req: Request, cookie: SessionCookie): boolean {
   const path = cookie.pathFor(req);
-  return path === '/' || new URL(req.originalUrl, 'http://localhost').pathname.startsWith(path);
+  return path === '/' || (PATH.exec(req.originalUrl)?.[1] ?? '').startsWith(path);
 }
+
+/** Of a request target, as it was sent: `/path?query`, or with a host before it. */
+const PATH = /^(?:[a-z][a-z\d+.-]*:\/\/[^/?#]*)?([^?#]*)/i;
 
 function proceed(exchange: SessionExchange): void {
   watchUse(exchange.req);
@@ -56,7 +55,11 @@ function proceed(exchange: SessionExchange): void {
 
 /** The session could not be read. */
 function refuse(exchange: SessionExchange, error: unknown): void {
-  const { req, next, store } = exchange;
+  const { req, next, store, sent } = exchange;
+  if (!(error instanceof RedisError || error instanceof SessionUnavailableError)) {
+    next(error); // Of the application's own functions.
+    return;
+  }
   const reason = new SessionUnavailableError('The session could not be read.', { cause: error });
   try {
     if (policyOf(exchange) !== 'anonymous') {
@@ -64,7 +67,7 @@ function refuse(exchange: SessionExchange, error: unknown): void {
       return;
     }
     markSessionUsed(req); // What it is answered is not what others are.
-    store.detach(req, reason); // The client keeps its cookie, and is who it was when Redis is back.
+    store.detach(req, reason, sent?.id); // The client keeps its cookie, and is who it was when Redis is back.
   } catch (failure) {
     next(failure);
     return;

@@ -41,8 +41,8 @@ export interface SessionStoreOptions {
 
 /** Options of {@link session}. */
 export interface SessionOptions extends SessionStoreOptions {
-  /** Signs the cookie: 32 random characters or more. A list: the first signs, all verify, and cookies signed with an older one are signed again. */
-  readonly secret?: string | readonly string[] | undefined;
+  /** Signs the cookie: 32 random characters or bytes, or more. A list: the first signs, all verify, and cookies signed with an older one are signed again. */
+  readonly secret?: Secret | readonly Secret[] | undefined;
   /** Name of the cookie. Default: `__Host-sid` with `cookie.secure: true` (`__Secure-sid` with a domain or path of its own), else `sid`. */
   readonly name?: string | undefined;
   /** Attributes of the cookie, or a function that is asked for those of a new session. Default: httpOnly, `sameSite: 'lax'`, `secure: 'auto'`. */
@@ -65,6 +65,8 @@ export interface SessionOptions extends SessionStoreOptions {
    */
   readonly onRedisError?: OnRedisError | ((req: Request) => OnRedisError) | undefined;
 }
+
+export type Secret = string | Uint8Array;
 
 export type OnRedisError = 'fail' | 'anonymous';
 

@@ -10,6 +10,7 @@ type Attributes = Parameters<typeof serialize>[2];
  * the handler says.
  */
 export function addPrivacy(res: Response, hasCookie: boolean): void {
+  if (hasCookie) addTargetedPrivacy(res);
   if (res.hasHeader('vary')) res.vary('Cookie');
   else res.setHeader('Vary', 'Cookie');
   const text = res.getHeader('cache-control');
@@ -28,21 +29,34 @@ export function addPrivacy(res: Response, hasCookie: boolean): void {
   res.setHeader('Cache-Control', ['private', ...kept].join(', '));
 }
 
+/** Those who obey a header of their own do not look at `Cache-Control` (RFC 9213). */
+function addTargetedPrivacy(res: Response): void {
+  for (const name of res.getHeaderNames()) if (name.endsWith('cdn-cache-control')) res.setHeader(name, 'private');
+  res.removeHeader('surrogate-control');
+}
+
+/** Adds to a list of its own: the one that is there may be the application's, for every response. */
+function appendCookie(res: Response, line: string): void {
+  const given = res.getHeader('set-cookie');
+  if (given === undefined) res.setHeader('Set-Cookie', line);
+  else res.setHeader('Set-Cookie', [...(Array.isArray(given) ? given : [String(given)]), line]);
+}
+
 /** Sends the cookie of a new session, sends that of a known one again where it is time for that, and takes back that of one that has ended. True when it did one of them. */
 export function sendCookie(exchange: SessionExchange, session: Session | undefined, isSaved: boolean): boolean {
   const { req, res, cookie, sent, store } = exchange;
   if (session === undefined) return false;
   if (sent !== undefined && store.isBlank(session)) {
     const { expires: _expires, maxAge: _maxAge, ...attributes } = cookie.attributes(req);
-    res.appendHeader('Set-Cookie', serialize(cookie.name, '', { ...attributes, expires: new Date(0) } as Attributes));
+    appendCookie(res, serialize(cookie.name, '', { ...attributes, expires: new Date(0) } as Attributes));
     return true;
   }
-  const { sessionID } = req as { sessionID?: string };
-  if (sessionID === undefined || !isCookieDue(exchange, session, isSaved)) return false;
+  const { sessionID } = req as { sessionID?: unknown };
+  if (typeof sessionID !== 'string' || !isCookieDue(exchange, session, isSaved)) return false;
   if (session.cookie.secure === true && !cookie.isSecure(req)) return false;
   session.touch();
   const { data } = session.cookie as unknown as { data: Attributes };
-  res.appendHeader('Set-Cookie', serialize(cookie.name, cookie.sign(sessionID), data));
+  appendCookie(res, serialize(cookie.name, cookie.sign(sessionID), data));
   return true;
 }
 

@@ -53,6 +53,14 @@ export function changeOf(session: object, before: Fields = NO_FIELDS): SessionCh
   return { fields, changed: changed ?? NONE, removed };
 }
 
+/** A cookie that is no longer what it was: of a session that is only used, which express-session takes for unchanged. */
+export function cookieChangeOf({ cookie }: { readonly cookie?: unknown }, before: Fields): SessionChange | undefined {
+  const text = JSON.stringify(cookie) as string | undefined;
+  const former = before.get('cookie');
+  if (text === undefined || text === former || (former !== undefined && isSameCookie(former, text))) return undefined;
+  return { fields: new Map(before).set('cookie', text), changed: ['cookie'], removed: NONE };
+}
+
 /** A session's properties; `undefined` when they cannot be read. A cookie's `expires` follows from when the session was last used. */
 export function fromFields(fields: Fields, touchedAt: number): SessionData | undefined {
   const data: Record<string, unknown> = {};

@@ -11,6 +11,8 @@ export type { RequestSession, SessionInfo, SessionManager } from './manager.ts';
 export type { OnRedisError, SessionCookieOptions, SessionOptions, SessionStoreOptions } from './options.ts';
 export type { EncryptionKey } from './seal.ts';
 export type { SessionLogin } from './session-data.ts';
+export { sessionStatisticsOf } from './state.ts';
+export type { SessionCounters } from './statistics.ts';
 export { RedisSessionStore } from './store.ts';
 
 /** Options of {@link session}: its own, and where its sessions live. */

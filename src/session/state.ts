@@ -11,6 +11,7 @@ import { createMemoryRecords } from './memory-records.ts';
 import { createMigratingRecords } from './migrating-records.ts';
 import { type SessionConfig, type SessionOptions, toSessionConfig } from './options.ts';
 import type { SessionRecords } from './records.ts';
+import { createSessionStatistics, type SessionCounters } from './statistics.ts';
 import { createMemoryUserIndex, createRedisUserIndex } from './user-index.ts';
 import { createSessionWatch, type SessionWatch } from './watch.ts';
 
@@ -45,6 +46,11 @@ export function sessionsOf(place: Place, options: SessionOptions, factory: strin
   return state;
 }
 
+/** What happened to the sessions of a place; zeros where nobody has any. */
+export function sessionStatisticsOf(place: Place): SessionCounters {
+  return (states.get(place)?.engine.statistics ?? createSessionStatistics()).read();
+}
+
 function checkSame(existing: SessionOptions, given: SessionOptions, factory: string): void {
   toSessionConfig(given, factory);
   for (const [name, value] of Object.entries(given)) {
@@ -61,6 +67,7 @@ function open(place: Place, options: SessionOptions, factory: string): SessionSt
   const engine = createEngine({
     config,
     events,
+    statistics: createSessionStatistics(),
     records: connection === undefined ? createMemoryRecords(memoryBytes, config) : recordsOn(place, config),
     index: connection === undefined ? createMemoryUserIndex() : createRedisUserIndex(connection, keys),
     register:

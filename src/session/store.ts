@@ -1,10 +1,11 @@
 import { RedisStore } from 'connect-redis';
 import type { Request } from 'express';
 import type { Session, SessionData } from 'express-session';
+import { createEnds } from './ends.ts';
 import type { LoadedSession, SessionEngine } from './engine.ts';
 import { refOf } from './handle.ts';
 import type { SessionRef } from './records.ts';
-import { changeOf, fromFields, type SessionChange } from './session-data.ts';
+import { changeOf, cookieChangeOf, fromFields, type SessionChange } from './session-data.ts';
 
 type Callback<T = void> = (error?: unknown, value?: T) => unknown;
 
@@ -18,6 +19,7 @@ const BATCH = 100;
 export class RedisSessionStore extends RedisStore {
   /** Gives a request a new session: set by the middleware that uses this store. */
   declare generate: Request['sessionStore']['generate'];
+  #generateAs: (req: Request, id?: string) => void = (req) => this.generate(req);
   readonly #engine: SessionEngine;
   /** What a session object was read or written as, to tell what was changed. */
   readonly #bases = new WeakMap<object, LoadedSession>();
@@ -25,6 +27,10 @@ export class RedisSessionStore extends RedisStore {
   readonly #detached = new WeakMap<object, unknown>();
   readonly #blank = new WeakSet<object>();
   readonly #regenerated = new WeakSet<object>();
+  /** One save of a session object at a time: the second one has to know what the first has written. */
+  readonly #saving = new WeakMap<object, Promise<void>>();
+  /** @internal */
+  readonly ends = createEnds();
 
   constructor(engine: SessionEngine, prefix: string) {
     // The base class does no I/O here that is overridden below, and never gets to see the connection.
@@ -49,8 +55,18 @@ export class RedisSessionStore extends RedisStore {
     return answer(this.#save(id, session), callback);
   }
 
-  async #save(id: string, session: object, change?: SessionChange): Promise<void> {
-    this.#checkAttached(session);
+  #save(id: string, session: object, change?: SessionChange): Promise<void> {
+    const former = this.#saving.get(session);
+    const write = (): Promise<void> => this.#write(id, session, former === undefined ? change : undefined);
+    const saving = (former === undefined ? write() : former.then(write, write)).finally(() => {
+      if (this.#saving.get(session) === saving) this.#saving.delete(session);
+    });
+    this.#saving.set(session, saving);
+    return saving;
+  }
+
+  async #write(id: string, session: object, change: SessionChange | undefined): Promise<void> {
+    this.checkAttached(session);
     const base = this.#bases.get(session);
     const own = base?.ref.id === id ? base : undefined;
     const saved = await this.#engine.save(own?.ref ?? refOf(id), session, own, change);
@@ -59,24 +75,25 @@ export class RedisSessionStore extends RedisStore {
 
   /** Begins a session's idle timeout anew, when it is time for that, without keeping anybody waiting. */
   override touch(id: string, session: SessionData, callback?: Callback): Promise<void> {
-    const base = this.#bases.get(session);
-    if (base !== undefined && !this.#engine.isTouchDue(base, session)) return answer(DONE, callback);
-    return answer(this.#touch(id, session, base), callback);
+    return answer(this.#touch(id, session), callback);
   }
 
-  async #touch(id: string, session: SessionData, base: LoadedSession | undefined): Promise<void> {
-    const known = base ?? (await this.#engine.load(refOf(id)));
+  async #touch(id: string, session: SessionData): Promise<void> {
+    const known = this.#bases.get(session) ?? (await this.#engine.load(refOf(id)));
     if (known === undefined) return;
-    const touched = await this.#engine.touch(known, session);
+    const change = cookieChangeOf(session, known.record.fields);
+    const touched =
+      change === undefined
+        ? await this.#engine.touch(known, session)
+        : await this.#engine.save(known.ref, session, known, change);
     if (touched !== undefined) this.#bases.set(session, touched);
   }
 
   /** Ends a session. */
   override destroy(id: string, callback?: Callback): Promise<void> {
-    return answer(
-      this.#engine.end(refOf(id)).then(() => undefined),
-      callback,
-    );
+    const ending = this.#engine.end(refOf(id)).then(() => undefined);
+    this.ends.add(id, ending, callback === undefined);
+    return answer(ending, callback);
   }
 
   /** Ends every session there is. */
@@ -149,7 +166,7 @@ export class RedisSessionStore extends RedisStore {
   override regenerate(req: Request, callback: Callback): void {
     const { session } = req as { session?: object };
     const ended = async (): Promise<void> => {
-      if (session !== undefined) this.#checkAttached(session);
+      if (session !== undefined) this.checkAttached(session);
       if (typeof req.sessionID === 'string') await this.#engine.end(refOf(req.sessionID));
       this.generate(req);
     };
@@ -157,7 +174,8 @@ export class RedisSessionStore extends RedisStore {
   }
 
   /** @internal Sets how new sessions are made, where express-session itself sets it. */
-  generateWith(generate: (req: Request) => void): void {
+  generateWith(generate: (req: Request, id?: string) => void): void {
+    this.#generateAs = generate;
     this.generate = (req) => {
       generate(req as Request);
       this.#regenerated.add(req);
@@ -196,14 +214,22 @@ export class RedisSessionStore extends RedisStore {
     req.sessionID = req.session.id;
   }
 
-  /** @internal Gives a request an empty session that is never saved. Saving it fails with `reason`. */
-  detach(req: Request, reason: unknown): void {
-    this.begin(req);
-    this.#blank.delete(req.session);
+  /** @internal Gives a request an empty session that is never saved: saving it fails with `reason`. Ending it ends the one with the id that is given, which the client still has. */
+  detach(req: Request, reason: unknown, id?: string): void {
+    this.#generateAs(req, id);
     this.#detached.set(req.session, reason);
+    (req as { sessionID?: string | undefined }).sessionID = undefined;
   }
 
-  #checkAttached(session: object): void {
+  /** @internal The id of the session that a request's client has. */
+  idOf(req: Partial<Request>): string | undefined {
+    const { sessionID, session } = req;
+    if (typeof sessionID === 'string') return sessionID;
+    return typeof session === 'object' && this.#detached.has(session) ? session.id : undefined;
+  }
+
+  /** @internal Throws why the request's session could not be read. */
+  checkAttached(session: object): void {
     if (this.#detached.has(session)) throw this.#detached.get(session);
   }
 
@@ -241,11 +267,13 @@ export class RedisSessionStore extends RedisStore {
   }
 }
 
+function ignore(): void {
+  // Whoever waits for it is told.
+}
+
 function isObject(value: unknown): boolean {
   return typeof value === 'object' && value !== null;
 }
-
-const DONE = Promise.resolve();
 
 function nameOf({ id, handle }: SessionRef): string {
   return id ?? handle;
@@ -253,7 +281,10 @@ function nameOf({ id, handle }: SessionRef): string {
 
 /** Calls back exactly once, outside of the promise, so that what the callback throws is no rejection of ours. */
 function answer<T>(work: Promise<T>, callback: Callback<T> | undefined): Promise<T> {
-  if (callback === undefined) return work;
+  if (callback === undefined) {
+    work.catch(ignore); // Whoever does not wait does not want to know, which is no reason to end the process.
+    return work;
+  }
   const told = work.then(
     (value) => {
       process.nextTick(callback, null, value);

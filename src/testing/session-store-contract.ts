@@ -141,6 +141,26 @@ function lifetimeContract({ describe, it }: TestRunner, { openStore }: SessionSt
       assert.deepEqual(await show(store, id), { a: 1 });
     });
 
+    it('has a session live for as long as its cookie says when that was changed, from the next time it is used', async () => {
+      const store = prepare(await openStore(), 800);
+      const id = await create(store, { a: 1 });
+      const session = await openKnown(store, id);
+      session.cookie.maxAge = 60_000;
+      await touch(store, session);
+      await sleep(1_300);
+      assert.deepEqual(await show(store, id), { a: 1 });
+    });
+
+    it('ends a session that is saved with an end in the past', async () => {
+      const store = prepare(await openStore());
+      const id = newId();
+      const until = (ms: number): never =>
+        ({ cookie: { originalMaxAge: null, path: '/', expires: new Date(Date.now() + ms) } }) as never;
+      await call((done) => store.set(id, until(60_000), done));
+      await call((done) => store.set(id, until(-60_000), done));
+      assert.equal(await get(store, id), undefined);
+    });
+
     it('does not bring back an ended session by touching it, when it is time for that', async () => {
       const store = prepare(await openStore(), 2_000);
       const id = await create(store, { a: 1 });

@@ -11,6 +11,7 @@ import { type RedisCluster, type RedisProcess, startCluster } from '../support/r
 import { until } from '../redis/guarded.ts';
 import { moveSlot } from './slots.ts';
 import { atOnce, delayOf, hitAfter, medianDelayOf, oneByOne, openShop, type Shop } from './shop.ts';
+import { openPatient, survive } from '../session/failover.ts';
 
 const keys = createKeys('shop');
 const names = Array.from({ length: 40 }, (_, i) => `name:${i}`);
@@ -120,6 +121,20 @@ describe('on a Cluster', () => {
     expect((await elsewhere.show('a')).version).toBe(1);
     expect(shop.incidents.filter((incident) => incident.startsWith('degraded')).length).toBeLessThanOrEqual(3);
     await elsewhere.close();
+  }, 30_000);
+
+  it('the loss of the master that keeps a session is survived: nothing is told as saved that was not', async () => {
+    const patient = await openPatient(client);
+    const withReplica = new Set(cluster.processes.slice(0, 3)); // Those that took over have none.
+    let key = await patient.key();
+    while (!withReplica.has(masterOf(key)) || masterOf(key) === masterOf(keys.register)) {
+      await patient.user.ask('/login', { method: 'POST' });
+      key = await patient.key();
+    }
+    const lost = masterOf(key);
+    const node = client.nodes('master').find(({ options }) => options.port === lost.port);
+    expect(await node?.wait(1, 5_000)).toBe(1);
+    await survive(patient, () => lost.kill());
   }, 30_000);
 
   /** Resolves when the surviving nodes agree on another master for the register. */

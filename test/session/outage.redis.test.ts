@@ -5,8 +5,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createSuite, type Suite, type SuiteOptions } from '../../src/index.ts';
 import { gate, listen } from '../http-cache/support.ts';
 import { closedLater, uniquePrefix } from '../support/connections.ts';
-import { answered } from '../support/outages.ts';
+import { answered, eventually } from '../support/outages.ts';
 import { type RedisProcess, startRedis } from '../support/redis-server.ts';
+import { openPatient, survive } from './failover.ts';
 import { appWith, type Browser, browser, SECRET } from './support.ts';
 
 let server: RedisProcess;
@@ -42,6 +43,31 @@ async function start(session: NonNullable<SuiteOptions['session']> = {}): Promis
     app.post('/logout', async (req, res) => {
       await suite.sessions.logout(req);
       res.send('bye');
+    });
+    app.post('/logout-others', async (req, res) => {
+      res.json(await suite.sessions.logoutOthers(req));
+    });
+    app.post('/destroy', (req, res) => {
+      req.session.destroy(undefined as never);
+      res.send('bye');
+    });
+    app.post('/destroy-late', async (req, res) => {
+      req.session.destroy(undefined as never);
+      await waiting.passed;
+      await sleep(400);
+      res.send('bye');
+    });
+    app.post('/destroy-told', (req, res) => {
+      req.session.destroy((error: Error | null) => res.send(error ? 'failed' : 'bye'));
+    });
+    app.post('/odd-cookie', (req, res) => {
+      req.session.value = 'odd';
+      Object.assign(req.session.cookie, { domain: 'no;domain', maxAge: 60_000 });
+      res.send('done');
+    });
+    app.post('/regenerate', (req, res) => {
+      req.session.regenerate(undefined as never);
+      res.send('done');
     });
     app.get('/stream', async (req, res) => {
       res.write('first');
@@ -116,6 +142,34 @@ describe.each(Object.entries(OUTAGES))('when Redis is %s', (name, outage) => {
     });
   });
 
+  it('nobody is told to be logged out whose handler has not waited for it', async () => {
+    const application = await start();
+    const users = await Promise.all(
+      ['/destroy', '/destroy-late'].map(async (path) => {
+        const user = application.open();
+        await user.ask('/login', { method: 'POST' });
+        return { path, user };
+      }),
+    );
+    await during(application, async () => {
+      application.gate.open();
+      for (const { path, user } of users) {
+        expect((await user.ask(path, { method: 'POST' })).status).toBe(name === 'full' ? 200 : 503);
+      }
+    });
+  });
+
+  it('nothing else fails with it: not a cookie that cannot be sent, nor what nobody waits for', async () => {
+    const application = await start();
+    const user = application.open();
+    await user.ask('/login', { method: 'POST' });
+    await during(application, async () => {
+      expect((await user.ask('/odd-cookie', { method: 'POST' })).status).toBeGreaterThanOrEqual(500);
+      await user.ask('/regenerate', { method: 'POST' });
+      await sleep(400); // Longer than the deadline.
+    });
+  });
+
   it('a response that streams already is cut off when its session cannot be saved', async () => {
     const application = await start();
     const user = application.open();
@@ -132,6 +186,61 @@ describe.each(Object.entries(OUTAGES))('when Redis is %s', (name, outage) => {
     });
     expect([response.statusCode, response.complete, text]).toEqual([200, false, 'first']);
   });
+});
+
+describe.each(['read-only', 'full'] as const)('when Redis is %s, a request that has a session', (name) => {
+  it.each(['fail', 'anonymous'] as const)(
+    'reads it, saves nothing, and is well afterwards (%s)',
+    async (onRedisError) => {
+      const application = await start({ onRedisError });
+      const user = application.open();
+      await user.ask('/login', { method: 'POST' });
+      const admin = closedLater(new Redis(server.port, server.host));
+      await OUTAGES[name].begin(admin);
+      try {
+        expect((await user.ask('/me')).text).toBe('ada');
+        const put = await user.ask('/put', { method: 'POST' });
+        expect([put.status, put.text, put.headers['set-cookie']]).toEqual([503, 'ERR_SESSION_UNAVAILABLE', undefined]);
+      } finally {
+        await OUTAGES[name].end(admin);
+        await answered(application.redis);
+      }
+      expect((await user.ask('/put', { method: 'POST' })).status).toBe(201);
+      expect((await user.ask('/me')).text).toBe('ada');
+    },
+  );
+});
+
+describe('when Redis is loading what it has kept', () => {
+  /** A server that takes two seconds for its keys, unless it is told to hurry. */
+  const SLOW = ['--key-load-delay', '2000', '--loading-process-events-interval-bytes', '1024'];
+  let slow: RedisProcess;
+  beforeAll(async () => {
+    slow = await startRedis(SLOW);
+  });
+  afterAll(() => slow.stop());
+
+  it('requests fail, or go on as nobody, nothing is saved, and everybody is who they were afterwards', async () => {
+    const connect = (): Redis =>
+      closedLater(new Redis(slow.port, slow.host, { retryStrategy: () => 20, enableReadyCheck: false }));
+    const [redis, admin] = [connect(), connect()];
+    const patient = await openPatient(redis);
+    for (let i = 0; i < 1_000; i++) void admin.set(`filler:${i}`, 'x'.repeat(100));
+    await admin.save();
+    await survive(patient, async () => {
+      await slow.kill();
+      const restarted = slow.restart();
+      await eventually('loading', () => redis.ping().then(() => undefined, isLoading));
+      await sleep(300);
+      await admin.config('SET', 'key-load-delay', 0);
+      await restarted;
+    });
+    expect((await patient.user.ask('/me')).text).toBe('ada');
+  }, 20_000);
+
+  function isLoading(error: Error): true | undefined {
+    return error.message.startsWith('LOADING') || undefined;
+  }
 });
 
 describe.each(['frozen', 'killed'] as const)('when Redis is %s, a request that has a session', (name) => {
@@ -160,5 +269,23 @@ describe.each(['frozen', 'killed'] as const)('when Redis is %s, a request that h
     expect(user.cookies).toEqual(cookies);
     // A server that was killed has forgotten everybody.
     expect((await user.ask('/me')).text).toBe(name === 'frozen' ? 'ada' : 'nobody');
+  });
+
+  it('is not told to be logged out, though it goes on as nobody, and is logged out when Redis has heard of it', async () => {
+    const application = await start({ onRedisError: 'anonymous' });
+    const user = application.open();
+    await user.ask('/login', { method: 'POST' });
+    await outage.begin();
+    try {
+      for (const path of ['/logout', '/logout-others']) {
+        const out = await user.ask(path, { method: 'POST' });
+        expect([out.status, out.headers['set-cookie']]).toEqual([503, undefined]);
+      }
+      expect((await user.ask('/destroy-told', { method: 'POST' })).text).toBe('failed');
+    } finally {
+      await outage.end();
+      await answered(application.redis);
+      await sleep(300);
+    }
   });
 });

@@ -42,6 +42,7 @@ function keep(jar: Map<string, string>, line: string): void {
 export function appWith(session: RequestHandler, declare: (app: Express) => void): Express {
   const app = express();
   app.use(session);
+  passRejectionsOn(app);
   declare(app);
   app.use(((
     error: Error & { status?: number; code?: string },
@@ -56,6 +57,21 @@ export function appWith(session: RequestHandler, declare: (app: Express) => void
     res.status(error.status ?? 500).send(error.code ?? error.name);
   }) as express.ErrorRequestHandler);
   return app;
+}
+
+/** Express 4 itself passes nothing on that an asynchronous handler rejects with. */
+function passRejectionsOn(app: Express): void {
+  for (const method of ['get', 'post'] as const) {
+    const route = app[method].bind(app) as (path: string, ...handlers: RequestHandler[]) => unknown;
+    const declare = (path: string, ...handlers: RequestHandler[]): unknown => route(path, ...handlers.map(passingOn));
+    Object.assign(app, { [method]: declare });
+  }
+}
+
+function passingOn(handler: RequestHandler): RequestHandler {
+  return (req, res, next) => {
+    Promise.resolve(handler(req, res, next)).catch(next);
+  };
 }
 
 /** Holds back the first script about a key with `part` in its name until the gate opens. */
