@@ -49,6 +49,26 @@ describe.each(SHARED_BACKENDS)('a call that waits for another process on %s', (_
   });
 });
 
+describe.each(SHARED_BACKENDS)('a call that waits on %s while something is invalidated', (_name, connect, place) => {
+  it('loads what can be stored', async () => {
+    const prefix = uniquePrefix();
+    const [one, other] = [openSuite(connect(), { prefix, ...place }), openSuite(connect(), { prefix, ...place })];
+    const held = heldLoad<string>();
+    const first = one.data.getOrSet('k', held.load, { tags: ['t'] });
+    await held.begun;
+    const call = other.data.getOrSet('k', () => 'new', { tags: ['t'] });
+    await sleep(30);
+    await other.invalidate(['t']);
+    expect(await call).toBe('new');
+    await sleep(20);
+    expect(await one.data.get('k')).toBe('new');
+    held.end('old');
+    expect(await first).toBe('old');
+    await sleep(20);
+    expect(await one.data.get('k')).not.toBe('old');
+  });
+});
+
 describe('a load that all have left who waited for it', () => {
   it('is not shared with who came while they left', async () => {
     const { data } = openSuite(undefined);
