@@ -60,7 +60,7 @@ function start({ prefix, redis, cluster }: DataWorkerSettings): void {
   client.once('ready', () => say({ ready: true }));
 }
 
-async function perform(
+function perform(
   { data, invalidate }: { readonly data: DataCache } & Pick<Invalidator, 'invalidate'>,
   job: Job,
   { load, asks }: { load(keys: readonly string[]): Promise<string[]>; asks(): number },
@@ -75,7 +75,7 @@ async function perform(
     case 'invalidate':
       return invalidate([job.tag]);
     case 'countAsks':
-      return asks();
+      return Promise.resolve(asks());
     case 'get':
       return data.get(job.key);
     case 'delete':
