@@ -32,7 +32,7 @@ interface Process {
 
 type Random = (below: number) => number;
 
-export const ITEMS = 4;
+export const ITEMS = 2;
 const ENOUGH = 60;
 const PATIENCE_MS = 15_000;
 const NO_DATABASE = new Error('no database');
@@ -48,6 +48,7 @@ export async function runDataInterleavings(options: DataInterleavings): Promise<
   const tally = { reads: 0, loads: 0, writes: 0, mishaps: 0 };
   const processes = clients.map((client, name): Process => {
     const memory = name < clients.length - 1 ? ({ memory: '4mb' } as const) : {};
+    if (name === 0) delayReplies(client, () => random(40));
     const suite = openSuite(client, { prefix, maxStaleness: maxStalenessMs, deadline: '1s', ...memory });
     return { name, suite, data: suite.data.namespace('ns') };
   });
@@ -65,7 +66,7 @@ export async function runDataInterleavings(options: DataInterleavings): Promise<
       await pause(random);
       if (mayFail && random(3) === 0) throw NO_DATABASE;
       const version = database.versionOf(item);
-      await pause(random);
+      await (random(2) === 0 ? sleep(random(12)) : nextTurn()); // While it is changed.
       if (isDynamic) tag(...tagsOf(item));
       return version;
     };
@@ -116,9 +117,9 @@ export async function runDataInterleavings(options: DataInterleavings): Promise<
       const item = random(ITEMS);
       await database.change(item, async (version) => {
         const write = WRITES[random(WRITES.length)] as Write;
-        const isDone = await untilDone(() => write(process, item, version), goesOn);
+        const outcome = await untilDone(() => write(process, item, version), goesOn);
         tally.writes++;
-        return isDone ? process.name : undefined;
+        return outcome === 'heeded' ? process.name : undefined;
       });
       if (random(4) === 0) await process.data[random(2) === 0 ? 'touch' : 'has'](keyOf(item)).catch(() => undefined);
       if (random(4) === 0) await process.data.expire(keyOf(item), '30s').catch(() => undefined);
@@ -141,6 +142,16 @@ export async function runDataInterleavings(options: DataInterleavings): Promise<
   return { ...tally, violations: database.violations };
 }
 
+/** What this client reads of entries has been on its way for some time. */
+function delayReplies(client: RedisClient, delayMs: () => number): void {
+  const { getBuffer, getrangeBuffer } = client;
+  const late = async <T>(reply: Promise<T>): Promise<T> => sleep(delayMs(), await reply);
+  Object.assign(client, {
+    getBuffer: (key: string) => late(getBuffer.call(client, key)),
+    getrangeBuffer: (key: string, from: number, to: number) => late(getrangeBuffer.call(client, key, from, to)),
+  });
+}
+
 /** How long what is loaded is kept. */
 const KEPT: readonly LoadOptions<number>[] = [
   { ttl: '1m' },
@@ -151,37 +162,40 @@ const KEPT: readonly LoadOptions<number>[] = [
   { ttl: '1m', fresh: true },
 ];
 
-/** Resolves whether all processes must heed it. */
-type Write = (process: Process, item: number, version: number) => Promise<boolean>;
+/** Tells the caches of a new version; `ignored` where they need not heed it. Fails when it is not confirmed. */
+type Write = (process: Process, item: number, version: number) => Promise<'heeded' | 'ignored'>;
+
+const set: Write = async ({ data }, item, version) => {
+  if (await data.set(keyOf(item), version, { ttl: '1m', tags: tagsOf(item) })) return 'heeded';
+  throw new Error('not set');
+};
+const setIfAbsent: Write = async ({ data }, item, version) =>
+  (await data.setIfAbsent(keyOf(item), version, { ttl: '1m', tags: tagsOf(item) })) ? 'heeded' : 'ignored';
+const remove: Write = ({ data }, item) => heeded(data.delete(keyOf(item)));
+const invalidateTag: Write = ({ suite }, item) => heeded(suite.invalidate([`tag${item}`]));
 
 const WRITES: readonly Write[] = [
-  ({ data }, item, version) => data.set(keyOf(item), version, { ttl: '1m', tags: tagsOf(item) }),
-  ({ data }, item, version) => data.set(keyOf(item), version, { ttl: '1m', tags: tagsOf(item) }),
-  ({ data }, item) => done(data.delete(keyOf(item))),
-  ({ data }, item) => done(data.delete(keyOf(item))),
-  async ({ data }, item, version) => {
-    await data.delete(keyOf(item));
-    return (await data.setIfAbsent(keyOf(item), version, { ttl: '1m', tags: tagsOf(item) })) || true; // Or another has loaded it anew.
-  },
-  ({ suite }, item) => done(suite.invalidate([`tag${item}`])),
-  ({ suite }, item) => done(suite.invalidate({ keys: [`ns:${keyOf(item)}`] })),
-  ({ suite }) => done(suite.invalidate({ prefix: 'ns:item' })),
-  ({ suite }, item) => done(suite.invalidate({ pattern: `*it?m${item}` })),
-  ({ suite }) => done(suite.invalidate({ all: true })),
-  ({ data }) => done(data.clear()),
+  ...[set, set, remove, remove, remove, invalidateTag, invalidateTag, invalidateTag],
+  ...[setIfAbsent, setIfAbsent],
+  ({ suite }, item) => heeded(suite.invalidate({ keys: [`ns:${keyOf(item)}`] })),
+  ({ suite }) => heeded(suite.invalidate({ prefix: 'ns:item' })),
+  ({ suite }, item) => heeded(suite.invalidate({ pattern: `*it?m${item}` })),
+  ({ suite }) => heeded(suite.invalidate({ all: true })),
+  ({ data }) => heeded(data.clear()),
 ];
 
-function done(work: Promise<unknown>): Promise<boolean> {
-  return work.then(() => true);
+function heeded(work: Promise<unknown>): Promise<'heeded'> {
+  return work.then(() => 'heeded');
 }
 
 /** What is not confirmed may come about later: whoever wants to be sure does it again, on the same connection. */
-async function untilDone(work: () => Promise<boolean>, goesOn: () => boolean): Promise<boolean> {
+async function untilDone<T>(work: () => Promise<T>, goesOn: () => boolean): Promise<T | undefined> {
   do {
-    if (await work().catch(() => false)) return true;
+    const outcome = await work().catch(() => undefined);
+    if (outcome !== undefined) return outcome;
     await sleep(5);
   } while (goesOn());
-  return false;
+  return undefined;
 }
 
 /** Of a load that is shared, too. */
