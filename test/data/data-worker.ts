@@ -74,12 +74,12 @@ function perform(
       return data.set(job.key, 'set');
     case 'invalidate':
       return invalidate([job.tag]);
-    case 'countAsks':
-      return Promise.resolve(asks());
     case 'get':
       return data.get(job.key);
     case 'delete':
       return data.delete(job.key);
+    default:
+      return Promise.resolve(asks());
   }
 }
 

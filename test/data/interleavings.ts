@@ -33,6 +33,7 @@ interface Process {
 type Random = (below: number) => number;
 
 export const ITEMS = 2;
+const READERS = 10;
 const ENOUGH = 60;
 const PATIENCE_MS = 15_000;
 const NO_DATABASE = new Error('no database');
@@ -48,7 +49,7 @@ export async function runDataInterleavings(options: DataInterleavings): Promise<
   const tally = { reads: 0, loads: 0, writes: 0, mishaps: 0 };
   const processes = clients.map((client, name): Process => {
     const memory = name < clients.length - 1 ? ({ memory: '4mb' } as const) : {};
-    if (name === 0) delayReplies(client, () => random(40));
+    if (name === 0) delayReplies(client, () => random(80));
     const suite = openSuite(client, { prefix, maxStaleness: maxStalenessMs, deadline: '1s', ...memory });
     return { name, suite, data: suite.data.namespace('ns') };
   });
@@ -76,7 +77,7 @@ export async function runDataInterleavings(options: DataInterleavings): Promise<
     while (goesOn()) {
       tally.reads++;
       await readSomehow(process);
-      if (random(8) === 0) await sleep(random(5));
+      await sleep(random(8));
     }
   }
 
@@ -102,7 +103,7 @@ export async function runDataInterleavings(options: DataInterleavings): Promise<
         return versions?.forEach((version, i) => check(version, i, 'loaded among many'));
       }
       default: {
-        const isDynamic = random(2) === 0;
+        const isDynamic = random(3) > 0;
         const kept = KEPT[random(KEPT.length)];
         const loadOptions: LoadOptions<number> = { ...kept, tags: isDynamic ? [] : tagsOf(item) };
         const load = loaderOf(item, isDynamic, kept?.failSafe !== undefined);
@@ -129,7 +130,7 @@ export async function runDataInterleavings(options: DataInterleavings): Promise<
 
   async function chaos(): Promise<void> {
     while (goesOn() && mishaps.length > 0) {
-      await sleep(20 + random(80));
+      await sleep(100 + random(250));
       await mishaps[random(mishaps.length)]?.().then(
         () => tally.mishaps++,
         () => undefined, // It may have come upon the damage of an earlier one.
@@ -137,7 +138,8 @@ export async function runDataInterleavings(options: DataInterleavings): Promise<
     }
   }
 
-  const readers = processes.flatMap((process) => [reader(process), reader(process), reader(process)]);
+  // Many: most of them wait for a load, and some must come while it is under way.
+  const readers = processes.flatMap((process) => Array.from({ length: READERS }, () => reader(process)));
   await Promise.all([...readers, ...processes.map(writer), chaos()]);
   return { ...tally, violations: database.violations };
 }
@@ -175,8 +177,19 @@ const remove: Write = ({ data }, item) => heeded(data.delete(keyOf(item)));
 const invalidateTag: Write = ({ suite }, item) => heeded(suite.invalidate([`tag${item}`]));
 
 const WRITES: readonly Write[] = [
-  ...[set, set, remove, remove, remove, invalidateTag, invalidateTag, invalidateTag],
-  ...[setIfAbsent, setIfAbsent],
+  set,
+  set,
+  remove,
+  remove,
+  remove,
+  invalidateTag,
+  invalidateTag,
+  invalidateTag,
+  invalidateTag,
+  setIfAbsent,
+  setIfAbsent,
+  setIfAbsent,
+  setIfAbsent,
   ({ suite }, item) => heeded(suite.invalidate({ keys: [`ns:${keyOf(item)}`] })),
   ({ suite }) => heeded(suite.invalidate({ prefix: 'ns:item' })),
   ({ suite }, item) => heeded(suite.invalidate({ pattern: `*it?m${item}` })),
@@ -258,7 +271,7 @@ function createDatabase(maxStalenessMs: number): Database {
     },
     check(version, due, what) {
       if (version === undefined || (typeof version === 'number' && version >= due)) return;
-      violations.push(`${what}: version ${String(version)}, not ${due}`);
+      violations.push(`${what}: version ${JSON.stringify(version)}, not ${due}`);
     },
   };
 }

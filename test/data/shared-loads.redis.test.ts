@@ -23,6 +23,23 @@ describe.each(BACKENDS)('a call that ends by a signal on %s', (_name, connect, p
   });
 });
 
+describe.each(BACKENDS)('a load whose tags are known at its end only, on %s', (_name, connect, place) => {
+  it('is not given to who asked after one of them was invalidated', async () => {
+    const { data, invalidate } = openSuite(connect(), place);
+    const held = heldLoad<string>();
+    const first = data.getOrSet('k', ({ tag }) => {
+      tag('t');
+      return held.load();
+    });
+    await held.begun;
+    await invalidate(['t']);
+    const second = data.getOrSet('k', () => 'new');
+    await sleep(20);
+    held.end('old');
+    expect([await first, await second]).toEqual(['old', 'new']);
+  });
+});
+
 describe.each(SHARED_BACKENDS)('a call that waits for another process on %s', (_name, connect, place) => {
   it('loads nothing once its signal has ended it', async () => {
     const prefix = uniquePrefix();
