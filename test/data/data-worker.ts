@@ -78,6 +78,7 @@ function perform(
       return data.get(job.key);
     case 'delete':
       return data.delete(job.key);
+    case 'countAsks':
     default:
       return Promise.resolve(asks());
   }
