@@ -42,7 +42,7 @@ export async function claim(
   const giveUpAt = performance.now() + MAX_SHARED_MS;
   if (leases === undefined || mode === 'alone') return alone();
   while (performance.now() < giveUpAt) {
-    const lease = await leases.ask(address, { seen, stamp, isOfUse, maxHeldMs: MAX_SHARED_MS });
+    const lease = await leases.ask(address, { seen, stamp, isOfUse, mark: true, maxHeldMs: MAX_SHARED_MS });
     if (lease.state === 'mine') return lease;
     if (lease.state === 'changed') return 'again';
     if (lease.state === 'unavailable') return { version: undefined, settle: () => undefined };
@@ -55,6 +55,6 @@ export async function claim(
   return alone();
 
   async function alone(): Promise<Claim> {
-    return { version: await store.version(address), settle: () => undefined };
+    return { version: await store.version(address, 'mark'), settle: () => undefined };
   }
 }
