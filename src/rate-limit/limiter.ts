@@ -48,7 +48,13 @@ export function limiterOf(parts: LimiterParts): RateLimiter {
   const { config } = parts;
   return {
     name: config.name,
-    take: async (key, options = {}) => take(parts, key, options),
+    take(key, options = {}) {
+      try {
+        return Promise.resolve(take(parts, key, options)); // Its own promise, where it is one.
+      } catch (error) {
+        return Promise.reject(error as Error);
+      }
+    },
     async takeOrThrow(key, options = {}) {
       const result = await take(parts, key, options);
       if (result.allowed) return result;

@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { startDeadline } from '../core/deadline.ts';
+import { createWaitingList, type WaitingList } from '../core/waiting-list.ts';
 import { isCluster, type RedisClient } from './client.ts';
 
 /** One turn of the event loop, in which what is sent to Redis leaves together. */
@@ -74,13 +75,16 @@ export interface TurnDeadlines {
 
 /** Creates the deadlines of one connection. */
 export function createTurnDeadlines(turn: Turn, deadlineMs: number): TurnDeadlines {
-  let current: Set<() => void> | undefined;
+  let current: WaitingList<() => void> | undefined;
 
-  function begin(): Set<() => void> {
-    const waiting = new Set<() => void>();
+  function begin(): WaitingList<() => void> {
+    const waiting = createWaitingList<() => void>();
     turn.atEnd(() => {
       current = undefined;
-      if (waiting.size > 0) startDeadline(deadlineMs, () => waiting.forEach((expire) => expire()));
+      if (waiting.isEmpty) return;
+      startDeadline(deadlineMs, () => {
+        for (const expire of waiting.takeAll()) expire();
+      });
     });
     return waiting;
   }
@@ -88,9 +92,7 @@ export function createTurnDeadlines(turn: Turn, deadlineMs: number): TurnDeadlin
   return {
     add(expire) {
       current ??= begin();
-      const waiting = current;
-      waiting.add(expire);
-      return () => waiting.delete(expire);
+      return current.add(expire);
     },
   };
 }
