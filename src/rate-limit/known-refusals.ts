@@ -1,4 +1,4 @@
-import { type Standing, toStanding } from './limit-result.ts';
+import { type Refusal, toStanding } from './limit-result.ts';
 import type { LimiterConfig } from './limiter-options.ts';
 import type { LimitPlace } from './place.ts';
 import { type Decision, type LimitCall } from './store.ts';
@@ -14,12 +14,6 @@ interface Question {
 
 /** A question that can be recognised when it is asked again. */
 export type PlannedCall = LimitCall & Question;
-
-/** What is remembered of a refusal: with the next of its kind only the time that is left has changed. */
-export interface Refusal {
-  readonly reason: 'limit' | 'banned';
-  readonly standing: Standing;
-}
 
 /** A refusal that nobody was asked about. */
 export interface KnownRefusal extends Refusal {

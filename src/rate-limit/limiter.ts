@@ -52,7 +52,7 @@ export function limiterOf(parts: LimiterParts): RateLimiter {
       try {
         return Promise.resolve(take(parts, key, options)); // Its own promise, where it is one.
       } catch (error) {
-        return Promise.reject(error as Error);
+        return Promise.reject(error);
       }
     },
     async takeOrThrow(key, options = {}) {

@@ -6,7 +6,7 @@ import { type Connection, connectionOf } from '../redis/connection.ts';
 import { createKeys, type Keys } from '../redis/keys.ts';
 import { checkEmbedded, checkPlace, createShelf, eventsOf, type PlaceOptions } from '../redis/place.ts';
 import { createDenyCache, type DenyCache } from './deny-cache.ts';
-import type { Refusal } from './known-refusals.ts';
+import type { Refusal } from './limit-result.ts';
 import { createLiveSettings, createMemoryChanges, type LiveSettings } from './live-settings.ts';
 import { createMemoryStore } from './memory-store.ts';
 import { createRedisChanges, createRedisRefusedLog } from './redis-administration.ts';

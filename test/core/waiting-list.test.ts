@@ -10,10 +10,10 @@ describe('a waiting list', () => {
         const expected = new Set<number>();
         const leave: (() => void)[] = [];
         for (const [i, step] of steps.entries()) {
-          if (step === 20) {
-            expect(list.takeAll()).toEqual([...expected]);
-            expected.clear();
-          } else if (step >= 0) {
+          const taken = step === 20 ? list.takeAll() : [];
+          expect(taken).toEqual(step === 20 ? [...expected] : []);
+          if (step === 20) expected.clear();
+          else if (step >= 0) {
             leave.push(list.add(leave.length));
             expected.add(leave.length - 1);
           } else {

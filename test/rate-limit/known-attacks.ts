@@ -4,7 +4,7 @@ import express from 'express';
 import request from 'supertest';
 import { ip } from '../../src/index.ts';
 import { createDenyCache } from '../../src/rate-limit/deny-cache.ts';
-import type { Refusal } from '../../src/rate-limit/known-refusals.ts';
+import type { Refusal } from '../../src/rate-limit/limit-result.ts';
 import { createLimiter } from '../../src/rate-limit/limiter.ts';
 import { toLimiterConfig } from '../../src/rate-limit/limiter-options.ts';
 import { createMemoryStore } from '../../src/rate-limit/memory-store.ts';
