@@ -1,4 +1,4 @@
-import { createBounded } from '../core/bounded.ts';
+import { LRUCache } from 'lru-cache';
 
 /** Why and until when a client is refused. Instants are milliseconds of a monotonic clock. */
 interface Denial {
@@ -29,7 +29,7 @@ export interface DenyCache<Memory> {
 
 /** Creates an empty one. When it is full the least recently refused go: they are asked about again. */
 export function createDenyCache<Memory extends object>(maxClients = 10_000): DenyCache<Memory> {
-  const denials = createBounded<string, Denial & { readonly memory: Memory }>(maxClients);
+  const denials = new LRUCache<string, Denial & { readonly memory: Memory }>({ max: maxClients });
   return {
     add(client, { cost, limits }, retryAfterMs, memory) {
       const atMs = performance.now();
