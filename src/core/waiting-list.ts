@@ -14,8 +14,8 @@ interface Link<T> {
 }
 
 /**
- * Creates an empty list: a ring of links. A `Set` that many pass through keeps what it held, because V8 chains the tables that it has outgrown: none of them is freed, with all that its
- * members refer to, before the next full collection. That had been a third of the CPU time of a decision about a limit.
+ * Creates an empty list: a ring of links. Not a `Set`: V8 chains the tables that a `Set` has outgrown, so that once one of them is old, what passed through those after it survives,
+ * with all that it refers to, until the next full collection.
  */
 export function createWaitingList<T>(): WaitingList<T> {
   const ring = alone<T>(undefined);
