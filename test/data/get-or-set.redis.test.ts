@@ -317,4 +317,12 @@ describe.each(BACKENDS)('getOrSet on %s', (_name, connect, place) => {
     expect(first).toStrictEqual({ id: 7, at: new Date(0) });
     expect(second).toStrictEqual(first);
   });
+
+  it('refuses a loader that asks for its own key, which would wait for itself', async () => {
+    const { data } = open();
+    const outer = data.getOrSet('k', () => data.getOrSet('k', () => 1));
+    await expect(outer).rejects.toThrow('its loader asks for it itself');
+    const load = async (): Promise<number> => (await data.getOrSet('other', () => 1)) + 1;
+    expect(await data.getOrSet('k', load)).toBe(2);
+  });
 });
