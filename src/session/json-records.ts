@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { LRUCache } from 'lru-cache';
+import { createBounded } from '../core/bounded.ts';
 import { RedisError } from '../core/errors.ts';
 import { mayReadReplicas } from '../redis/client.ts';
 import type { Connection } from '../redis/connection.ts';
@@ -44,7 +44,7 @@ const MAX_ATTEMPTS = 100;
 export function createJsonRecords({ connection, prefix, absoluteMs, onConflict }: JsonRecordsOptions): JsonRecords {
   const { client, guard } = connection;
   /** The format has no place for it, and writing it would make connect-redis' processes lose theirs. */
-  const touchedAt = new LRUCache<string, number>({ max: 50_000 });
+  const touchedAt = createBounded<string, number>(50_000);
   const keyOf = ({ id }: SessionRef): string | undefined => (id === undefined ? undefined : prefix + id);
 
   async function text(ref: SessionRef): Promise<string | undefined> {

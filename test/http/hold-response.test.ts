@@ -48,7 +48,7 @@ describe('a held response', () => {
         () => res.removeHeader('X-Late'),
         () => res.writeHead(500),
       ]) {
-        expect(late).toThrow('Cannot set headers after they are sent');
+        expect(late).toThrow(expect.objectContaining({ code: 'ERR_HTTP_HEADERS_SENT' }));
       }
       res.statusCode = 500;
       res.end('b');
