@@ -74,7 +74,7 @@ export function holdResponse(
     return instead;
   }
 
-  // As few as possible: Express gives every response a prototype, after which engines need long for every property that is added.
+  // One by one, and as few as can be: Express sets the prototype of every response, after which V8 makes a new shape for each property that is added to one.
   res.writeHead = function holdHead(...args: [number, (string | HeadersArgument)?, HeadersArgument?]) {
     if (state === 'held') {
       if (args.length === 1 && args[0] === res.statusCode) return res; // It is what is held already.
@@ -86,7 +86,7 @@ export function holdResponse(
     res.statusCode = status;
     setHeaders(res, second ?? (isReason ? undefined : first));
     return pass(() => (isReason ? writeHead.call(res, status, first as never) : writeHead.call(res, status)), res);
-  } as typeof writeHead;
+  };
   res.write = function holdWrite(...args: Parameters<typeof write>) {
     heldBytes += state === 'open' ? 0 : sizeOf(args[0]);
     const isTaken = pass(() => write.apply(res, args), heldBytes < MAX_HELD_BYTES);
@@ -105,21 +105,26 @@ function sizeOf(chunk: unknown): number {
   return typeof chunk === 'string' || chunk instanceof Uint8Array ? chunk.length : 0;
 }
 
-/** Where Node keeps the head that it has sent. While something is there `headersSent` is true and setting headers throws; others look there, too (compression, on-finished). */
-interface Head {
-  _header: string | null;
-}
+/**
+ * Where Node keeps the head that it has sent, for as long as it has; frameworks look there, too (compression, on-finished). While something is there `headersSent` is true and setting headers throws: one property that
+ * is there already, where ours would have to be added.
+ */
+const SENT_HEAD = '_header';
+/** What leaves should somebody send past the hold, with methods that he has kept from Node: not a success, and nothing that a client takes for whole. */
+const HELD = 'HTTP/1.1 500 Internal Server Error\r\nConnection: close\r\n\r\n';
 
-const HELD = 'held';
+interface WithHead {
+  [SENT_HEAD]: string | null;
+}
 
 /** Makes a response look as if its headers were sent. Returns what undoes it, with the status as it was. */
 function freezeHead(res: ServerResponse): () => void {
   const { statusCode } = res;
-  const head = res as unknown as Head;
-  head._header = HELD; // Nothing is sent before it is taken away: all that sends is held.
+  const head = res as unknown as WithHead;
+  head[SENT_HEAD] = HELD;
   return () => {
-    if (head._header === HELD) head._header = null;
-    res.statusCode = statusCode;
+    if (head[SENT_HEAD] === HELD) head[SENT_HEAD] = null;
+    if (res.statusCode !== statusCode) res.statusCode = statusCode;
   };
 }
 
