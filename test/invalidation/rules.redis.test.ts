@@ -122,6 +122,15 @@ describe.each(BACKENDS)('rules on %s', (_name, connect) => {
     stop();
     expect(emitter.eventNames()).toEqual([]);
   });
+
+  it('follow no emitter once their suite is closed', async () => {
+    const suite = open();
+    const emitter = new EventEmitter();
+    suite.rules.use(productRules).listen(emitter);
+    expect(emitter.listenerCount('product.updated')).toBe(1);
+    await suite.close();
+    expect(emitter.eventNames()).toEqual([]);
+  });
 });
 
 describe('debounced rules', () => {

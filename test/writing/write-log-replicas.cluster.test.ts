@@ -1,4 +1,5 @@
 import { expect, it } from '@jest/globals';
+import type { Command, Redis } from 'ioredis';
 import { connectionOf } from '../../src/redis/connection.ts';
 import { createKeys } from '../../src/redis/keys.ts';
 import { createRedisWriteLog } from '../../src/writing/redis-write-log.ts';
@@ -9,7 +10,7 @@ const LIMITS = { name: 'log', leaseMs: 60_000, maxPending: 6, maxDeadLetters: 2,
 it('asks no replica for what waits to be written, because it may not have it yet', async () => {
   const asked: string[] = [];
   const client = testCluster({
-    scaleReads(nodes, { name }) {
+    scaleReads(nodes: Redis[], { name }: Command) {
       asked.push(name);
       return nodes.slice(1);
     },
