@@ -16,6 +16,12 @@ export const contestants = {
     own: true,
     mount: mountSuite({ maxStaleness: '50ms' }),
   },
+  copies: {
+    title: '`suite.cache`, copies in memory, bounded 1 s',
+    cached: true,
+    own: true,
+    mount: mountSuite({ maxStaleness: '1s', memory: '64mb' }),
+  },
   embedded: { title: '`suite.cache`, embedded', cached: true, own: true, mount: mountSuite({ backend: 'memory' }) },
   apicache: { title: 'apicache, in memory', cached: true, own: false, mount: mountApicache },
 };
@@ -73,13 +79,12 @@ function mountUncached(app, { handler }) {
   app.get(ROUTE, handler);
 }
 
-function mountSuite({ backend, maxStaleness }) {
+function mountSuite({ backend, ...options }) {
   return async (app, { name, size, redisPort, handler }) => {
     const { createSuite } = await import('express-redis-suite');
     const source = backend === 'memory' ? { backend } : { redis: await connect(redisPort) };
     const logger = { info: () => undefined, warn: console.warn };
-    const bound = maxStaleness === undefined ? {} : { maxStaleness };
-    const suite = createSuite({ ...source, ...bound, logger, prefix: `${name}:${size}` });
+    const suite = createSuite({ ...source, ...options, logger, prefix: `${name}:${size}` });
     app.get(ROUTE, suite.cache({ ttl: '1h', tags: (req) => [`item:${String(req.params.id)}`] }), handler);
   };
 }

@@ -75,7 +75,7 @@ and the full length, and for a cache the handler must not run once.
 - **${titleOf('raw-get')}**: the same headers, the body read by one \`redis.getBuffer(key)\`. What a cache in Redis costs at least when the connection is used as it comes.
 - **${titleOf('uncached')}**: builds the document, a list of product variants (about 80 bytes each), in plain JavaScript and answers with \`res.json\`: serialising, \`ETag\`, headers.
   No database: a real handler is slower, so the distance to the caches is a lower bound.
-- **${titleOf('strong')}**, **bounded**, **embedded**: that handler behind \`suite.cache({ ttl: '1h', tags })\` with one tag per URL; strong is the default (\`maxStaleness: 0\`), bounded \`'50ms'\`, embedded is \`createSuite({ backend: 'memory' })\`.
+- **${titleOf('strong')}**, **bounded**, **embedded**: that handler behind \`suite.cache({ ttl: '1h', tags })\` with one tag per URL; strong is the default (\`maxStaleness: 0\`), bounded \`'50ms'\`, copies in memory is \`createSuite({ redis, memory: '64mb', maxStaleness: '1s' })\`, embedded \`createSuite({ backend: 'memory' })\`.
   Their answers carry \`Age\` and \`Cache-Status\` on top of the four headers.
 - **${titleOf('apicache')}**: that handler behind \`apicache.middleware('1 hour')\`, default options.
 

@@ -5,16 +5,8 @@ import type { Counters } from './cache/statistics.ts';
 import type { Ttl } from './core/duration.ts';
 import type { EventBus } from './core/events.ts';
 import { checkOptions } from './core/options.ts';
-import {
-  checkDataOptions,
-  createData,
-  createWriters,
-  type DataOptions,
-  type RootDataCache,
-  toDefaultTtlMs,
-} from './data/data.ts';
+import { checkDataOptions, createRootData, type DataOptions, type RootDataCache, toDefaultTtlMs } from './data/data.ts';
 import { createQueries, type Queries, type QueriesOptions } from './queries/queries.ts';
-import { wrap, type Wrapped, type WrapOptions } from './data/wrap.ts';
 import { type CacheOptions, createHttpCache } from './http-cache/http-cache.ts';
 import { createLimits, type LimitCounters, type Limits } from './rate-limit/rate-limit.ts';
 import { createInvalidator, createRules, type Invalidator, type Rules } from './invalidation/invalidation.ts';
@@ -54,11 +46,8 @@ export interface Suite extends Invalidator, Limits, Pick<Warmer, 'warm'> {
   readonly data: RootDataCache;
   /** Results of database queries, kept until a table they were read from changes. */
   readonly queries: Queries;
-  /** {@link wrap} on the data cache: the same function, asked once for each key. */
-  cacheable<This, Args extends readonly unknown[], Result>(
-    fn: (this: This, ...args: Args) => Result | Promise<Result>,
-    options: WrapOptions<This, Args, Result>,
-  ): Wrapped<This, Args, Result>;
+  /** `data.wrap`. */
+  readonly cacheable: RootDataCache['wrap'];
   /** Gives requests a session: express-session with safe defaults. */
   session(options?: SessionOptions): RequestHandler;
   /** A store for an express-session of your own. */
@@ -101,8 +90,7 @@ export function createSuite(options: SuiteOptions = {}): Suite {
   if (session !== undefined) configureSessions(place, session);
   const { redis, prefix, deadline, logger } = options;
   const limits = createLimits({ redis, prefix, backend: backend.kind, deadline, logger });
-  const data = createData(backend, defaultTtlMs, dataOptions);
-  const { close: closeWriters, ...writers } = createWriters(backend, data);
+  const { data, close: closeWriters } = createRootData(backend, defaultTtlMs, dataOptions);
   const rules = createRules(backend);
   const warmer = createWarmer(backend, data);
   const invalidator = createInvalidator(backend);
@@ -122,10 +110,10 @@ export function createSuite(options: SuiteOptions = {}): Suite {
     rateLimit: limits.rateLimit,
     rateLimiter: limits.rateLimiter,
     rateLimitStore: limits.rateLimitStore,
-    data: { ...data, ...writers },
+    data,
     queries: createQueries(data, invalidator, queries),
     warm: warmer.warm,
-    cacheable: (fn, wrapOptions) => wrap(data, fn, wrapOptions),
+    cacheable: data.wrap,
     session: (sessionOptions = {}) => sessionOn(place, sessionOptions),
     sessionStore: (storeOptions = {}) => sessionStoreOn(place, storeOptions),
     sessions: sessionManagerOn(place),

@@ -80,20 +80,33 @@ export function createLeases({ client, guard }: Connection, keys: Keys): Leases 
     for (const resolve of waiting.get(lease) ?? []) resolve(outcome);
   }
 
-  function ending(lease: string): Promise<LeaseOutcome | undefined> {
-    if (isOpen) subscriber.start();
-    return new Promise((resolve) => {
-      const waiters = waiting.get(lease) ?? new Set();
-      waiting.set(lease, waiters);
-      const finish = (outcome: LeaseOutcome | undefined): void => {
-        clearTimeout(timer);
-        waiters.delete(finish);
-        if (waiters.size === 0 && waiting.get(lease) === waiters) waiting.delete(lease);
-        resolve(outcome);
-      };
-      const timer = setTimeout(finish, POLL_MS, undefined);
-      waiters.add(finish);
+  /** Listens for how a lease ends, from before it is asked for: what is told while the answer is on its way is not missed. */
+  function listen(lease: string): {
+    readonly ended: () => Promise<LeaseOutcome | undefined>;
+    readonly stop: () => void;
+  } {
+    const waiters = waiting.get(lease) ?? new Set();
+    waiting.set(lease, waiters);
+    let finish: (outcome: LeaseOutcome | undefined) => void = () => undefined;
+    const told = new Promise<LeaseOutcome | undefined>((resolve) => {
+      finish = resolve;
     });
+    waiters.add(finish);
+    const stop = (): void => {
+      waiters.delete(finish);
+      if (waiters.size === 0 && waiting.get(lease) === waiters) waiting.delete(lease);
+    };
+    return {
+      stop,
+      async ended() {
+        if (isOpen) subscriber.start();
+        const timer = setTimeout(finish, POLL_MS, undefined);
+        const outcome = await told;
+        clearTimeout(timer);
+        stop();
+        return outcome;
+      },
+    };
   }
 
   /** Renews the lease until it is settled. */
@@ -133,13 +146,15 @@ export function createLeases({ client, guard }: Connection, keys: Keys): Leases 
     async ask(address, request) {
       const lease = keys.lease(address, request.group ?? '');
       const owner = `${inbox}:${++asked}`;
+      const listening = listen(lease);
       const [state, holderOrVersion = '', stamp = ''] = await send(address, { lease, owner, over: '' }, request);
       const [taken, version = ''] =
         state === 'theirs' && request.isOfUse?.(fromText(stamp)) === false
           ? await send(address, { lease, owner, over: holderOrVersion }, request)
           : [state, holderOrVersion];
+      if (taken === 'theirs') return { state: taken, ended: listening.ended() };
+      listening.stop();
       if (taken === 'mine') return hold(lease, owner, { version, maxHeldMs: request.maxHeldMs ?? MAX_HELD_MS });
-      if (taken === 'theirs') return { state: taken, ended: ending(lease) };
       return { state: taken === 'changed' ? 'changed' : 'unavailable' };
     },
     open() {

@@ -14,6 +14,7 @@ import { answer } from './read-through.ts';
 import { createSettings, NAMESPACE_OPTIONS, type SettingsOf } from './settings.ts';
 import { type DataState, stateOn } from './state.ts';
 import { createValues, type ValueMode } from './values.ts';
+import { wrap, type Wrapped, type WrapOptions } from './wrap.ts';
 import { createWriters, type Writers } from '../writing/writers.ts';
 
 export type { Serializer } from '../codec/codec.ts';
@@ -42,10 +43,16 @@ export type {
   WriteCounts,
 } from '../writing/write-behind.ts';
 export type { WriteThrough, WriteThroughOptions } from '../writing/write-through.ts';
-export { createWriters, type Writers } from '../writing/writers.ts';
+export type { Writers } from '../writing/writers.ts';
 
-/** A data cache, and what writes to where its values belong. */
-export interface RootDataCache extends DataCache, Writers {}
+/** A data cache, functions whose results it keeps, and what writes to where its values belong. */
+export interface RootDataCache extends DataCache, Writers {
+  /** {@link wrap} on this cache: the same function, asked once for each key. */
+  wrap<This, Args extends readonly unknown[], Result>(
+    fn: (this: This, ...args: Args) => Result | Promise<Result>,
+    options: WrapOptions<This, Args, Result>,
+  ): Wrapped<This, Args, Result>;
+}
 
 /** What a data cache does, beside where it lives: what calls do not say, and how values are written down. */
 export interface DataOptions extends NamespaceOptions {
@@ -80,10 +87,7 @@ export function createDataCache(options: DataCacheOptions = {}): RootDataCache {
   const place = { redis, prefix, backend, deadline, logger, memory, maxStaleness, onUnverifiable };
   const defaultTtlMs = toDefaultTtlMs(defaultTtl);
   checkDataOptions(rest);
-  const where = backendOf(place);
-  const cache = createData(where, defaultTtlMs, rest);
-  const { writeThrough, writeBehind } = createWriters(where, cache);
-  return { ...cache, writeThrough, writeBehind };
+  return createRootData(backendOf(place), defaultTtlMs, rest).data;
 }
 
 /** Lifetime of values stored without one, from the option or the environment. */
@@ -100,7 +104,18 @@ export function checkDataOptions(options: DataOptions): void {
   createSettings(defaults, 1_000);
 }
 
-/** {@link createDataCache} on a backend that is already there, with options that were checked. */
+/** {@link createDataCache} on a backend that is already there, with options that were checked. `close` writes what waits to be written. */
+export function createRootData(
+  backend: Backend,
+  defaultTtlMs: number,
+  options: DataOptions,
+): { readonly data: RootDataCache; close(): Promise<void> } {
+  const cache = createData(backend, defaultTtlMs, options);
+  const { close, ...writers } = createWriters(backend, cache);
+  return { close, data: { ...cache, ...writers, wrap: (fn, wrapOptions) => wrap(cache, fn, wrapOptions) } };
+}
+
+/** The data cache of a backend. */
 export function createData(backend: Backend, defaultTtlMs: number, options: DataOptions = {}): DataCache {
   const { serializer, compressAbove, values = 'copies', ...defaults } = options;
   const codec = createCodec({ serializer, compressAbove });

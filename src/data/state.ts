@@ -61,7 +61,7 @@ function createState({ store, tier, leases, events, place, dataStatistics }: Bac
     key: string,
   ): void => {
     dataStatistics.count('data', counted);
-    events.tell(event, { route: 'data', key });
+    if (events.listenerCount(event) > 0) events.tell(event, { route: 'data', key });
   };
   return {
     store,

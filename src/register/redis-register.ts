@@ -6,6 +6,7 @@ import type { Keys } from '../redis/keys.ts';
 import { createSubscriber } from '../redis/subscriber.ts';
 import { bumpRegister } from './bump-register.lua.ts';
 import { createServerClock } from './clock.ts';
+import type { Stamp } from './mirror.ts';
 import { readRegister } from './read-register.lua.ts';
 import { type Purge, toMember } from './records.ts';
 import { type Bump, MAX_RECORDS, MAX_SCANNED_PURGES, type Register, RETENTION_MS } from './register.ts';
@@ -146,6 +147,8 @@ export function createRedisRegister({
     retryLater();
   }
 
+  let latest: Stamp | undefined;
+
   return {
     owe,
     refresh: sync.refresh,
@@ -160,7 +163,12 @@ export function createRedisRegister({
     },
     stamp() {
       const { mirror } = sync;
-      return mirror === undefined ? undefined : { generation: mirror.generation, clock: mirror.syncedClock };
+      if (mirror === undefined) return undefined;
+      // The same object while nothing changes: every read takes one.
+      if (latest?.clock !== mirror.syncedClock || latest.generation !== mirror.generation) {
+        latest = { generation: mirror.generation, clock: mirror.syncedClock };
+      }
+      return latest;
     },
     async invalidate(purges) {
       try {

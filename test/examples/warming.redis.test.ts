@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { eventually } from '../support/outages.ts';
-import { ask, askCache, originOf, type Program, run } from './program.ts';
+import { ask, askCache, originOf, type Program, run, type RunOptions } from './program.ts';
 
 jest.setTimeout(60_000); // Starting a program takes a second, several on a busy machine.
 
@@ -14,15 +14,16 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-function start(file: string, args: readonly string[] = [], env: Record<string, string> = {}): Program {
+function start(file: string, { env = {}, ...options }: RunOptions = {}): Program {
   const place = { REDIS_URL: process.env['TEST_REDIS_URL'] ?? '', REDIS_KEY_PREFIX: `warming-${process.pid}:` };
-  const program = run(file, { args, env: { ...place, ...env } });
+  const program = run(file, { ...options, env: { ...place, ...env } });
   running.push(program);
   return program;
 }
 
+/** From the source, as plans import it. */
 const command = (args: readonly string[], env: Record<string, string> = {}): Program =>
-  start('../src/cli/cli.ts', args, env);
+  start('../src/cli/cli.ts', { node: ['--import', 'tsx'], args, env });
 
 function planFile(name: string, text: string): string {
   const file = join(folder, name);

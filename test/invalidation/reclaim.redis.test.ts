@@ -85,6 +85,18 @@ describe.each(SHARED_BACKENDS)('reclaiming on %s', (_name, connect) => {
     return { sweep: suite.reclaim({ pause: 0 }) };
   }
 
+  it('is done behind when a namespace was cleared', async () => {
+    const { suite, kept } = await open(10);
+    const users = suite.data.namespace('users');
+    await users.set('7', 1);
+    const reclaimed = new Promise((resolve) => suite.events.once('cache:reclaimed', resolve));
+    const cleared = new Promise((resolve) => suite.events.once('cache:cleared', resolve));
+    await users.clear();
+    expect(await cleared).toEqual({ prefix: 'users:' });
+    expect(await reclaimed).toEqual({ scanned: 11, removed: 1 });
+    expect(await kept()).toHaveLength(10);
+  });
+
   it('leaves what it cannot read: other versions of this package may', async () => {
     const { suite, prefix, redis, kept } = await open(0);
     const keys = createKeys(prefix);

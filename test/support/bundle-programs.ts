@@ -24,6 +24,7 @@ export async function bundlePrograms(): Promise<() => Promise<void>> {
     bundle: true,
     splitting: true,
     format: 'esm',
+    target: 'es2023', // Decorators are syntax of a later one.
     platform: 'node',
     packages: 'external',
     logLevel: 'warning',
