@@ -25,7 +25,8 @@ export function createWriters(backend: Backend, cache: ValueCache): Writers & { 
   const opened: { close(): Promise<void> }[] = [];
   let isClosed = false;
   return {
-    writeThrough: (options) => createWriteThrough(cache, options),
+    writeThrough: (options) =>
+      createWriteThrough(cache, options, (error) => backend.events.report('writeThrough', error)),
     writeBehind(name, options) {
       if (isClosed) throw new ConfigError('writeBehind: the suite is closed, and nobody would close what is made now.');
       const writer = createWriteBehind(backend, cache, name, options);

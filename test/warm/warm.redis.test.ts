@@ -336,6 +336,16 @@ describe('warming', () => {
     server.closeAllConnections();
   });
 
+  it('takes no path for a way to another host', async () => {
+    const app = express().use((_req, res) => void res.send('p'));
+    for (const url of ['//evil.example/p', '/\\evil.example/p', '/\t/evil.example/p']) {
+      const { errors } = await last(openSuite(undefined).warm([{ url }], { app, baseUrl: 'https://shop.example' }));
+      expect(errors.map(({ error }) => error.message)).toEqual([expect.stringContaining('leads to evil.example')]);
+    }
+    const other = [{ url: 'https://other.example/p' }];
+    expect(await last(openSuite(undefined).warm(other, { app }))).toMatchObject({ done: 1, errors: [] });
+  });
+
   it('refuses what is wrong', () => {
     const { warm } = openSuite(undefined);
     for (const [plan, options] of [
