@@ -3,6 +3,8 @@ import { ConfigError } from '../core/errors.ts';
 import type { DataCache, LoadContext, LoadOptions } from '../data/data-cache.ts';
 import type { Loads } from './loads.ts';
 
+export { staleTimeOf } from './stale-time.ts';
+
 /** TanStack Query's name of a query: a list of what JSON can say. */
 export type QueryKey = readonly unknown[];
 
