@@ -1,6 +1,6 @@
 import type { EventEmitter } from 'node:events';
 import type { Backend } from '../cache/backend.ts';
-import { type Duration, toMs } from '../core/duration.ts';
+import { type Duration, toTimerMs } from '../core/duration.ts';
 import { ConfigError, RedisError } from '../core/errors.ts';
 import { matchesGlob } from '../core/glob.ts';
 import { checkOptions } from '../core/options.ts';
@@ -100,7 +100,7 @@ export function createRules(backend: Backend): ClosableRules {
   function add(pattern: string, rule: Rule, { debounce = 0 }: RuleOptions): void {
     if (pattern === '') throw new ConfigError("rules: an event needs a name, such as 'product.updated'.");
     if (typeof rule !== 'function') throw new ConfigError(`rules: the rule of "${pattern}" must be a function.`);
-    entries.push({ pattern, rule, debounceMs: toMs(debounce, 'debounce') });
+    entries.push({ pattern, rule, debounceMs: toTimerMs(debounce, 'debounce') });
   }
 
   /** Asks all rules first: when one throws, nothing has been done. */

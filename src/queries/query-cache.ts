@@ -1,4 +1,4 @@
-import { type Duration, toMs } from '../core/duration.ts';
+import { type Duration, toTimerMs } from '../core/duration.ts';
 import { ConfigError, QueryRefusedError, RedisError } from '../core/errors.ts';
 import { checkOptions } from '../core/options.ts';
 import type { LoadContext, LoadOptions } from '../data/data-cache.ts';
@@ -76,7 +76,7 @@ export function createQueries(data: Loads, invalidator: Invalidating, options: Q
     throw new ConfigError(`dialect: write one of ${Object.keys(DIALECTS).join(', ')}.`);
   }
   const readSql = createSqlReader(dialect);
-  const settleMs = toMs(settle, 'settle');
+  const settleMs = toTimerMs(settle, 'settle');
 
   async function purge(tags: readonly string[], afterMs: number): Promise<void> {
     if (tags.length === 0) return;
@@ -95,7 +95,7 @@ export function createQueries(data: Loads, invalidator: Invalidating, options: Q
       checkOptions('queries.changed', scope, ['tenant', 'settle']);
       checkTenant(scope.tenant);
       const tags = tagsOfChange(toTables(tables, 'queries.changed'), scope.tenant);
-      await purge(tags, scope.settle === undefined ? settleMs : toMs(scope.settle, 'settle'));
+      await purge(tags, scope.settle === undefined ? settleMs : toTimerMs(scope.settle, 'settle'));
     },
     async transaction(work) {
       const { result, tags } = await noteChanges(work);

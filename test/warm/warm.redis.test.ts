@@ -355,6 +355,7 @@ describe('warming', () => {
       [[], { resume: true }],
       [[], { baseUrl: '/p' }],
       [[], { rate: 1 }],
+      [[], { timeout: '25d' }],
       [{ itmes: [] }, {}],
       [{ items: 7 }, {}],
     ] as [never, never][]) {
