@@ -40,10 +40,11 @@ app.get('/users/:id', async (req, res) => {
   if (user === undefined) res.status(404).end();
   else res.json({ ...user, reads });
 });
-app.put('/users/:id', async (req, res) => {
+app.put('/users/:id', (req, res, next) => {
   const { name } = req.body as Partial<User>;
-  await users.set(`user:${req.params.id}`, { name: typeof name === 'string' ? name : '' });
-  res.status(204).end();
+  users
+    .set(`user:${req.params.id}`, { name: typeof name === 'string' ? name : '' })
+    .then(() => res.status(204).end(), next); // What the writer throws reaches your error handlers, on Express 4 too.
 });
 app.delete('/users/:id', async (req, res) => {
   await users.delete(`user:${req.params.id}`);

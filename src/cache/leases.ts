@@ -7,6 +7,7 @@ import { askForLease } from './ask-for-lease.lua.ts';
 import { writingOf } from './entry.ts';
 import { renewLease } from './renew-lease.lua.ts';
 import { settleLease } from './settle-lease.lua.ts';
+import { TOMBSTONE_MS } from './store.ts';
 
 /**
  * How a computation ended: `stored`, look again; `refused`, it cannot be shared, nor can the next, probably; `failed`, this one cannot be shared; `left`, nobody needs
@@ -43,6 +44,8 @@ interface LeaseRequest {
   readonly stamp?: Stamp | undefined;
   /** Whether what another began to compute at a stamp is of use: else the lease is taken over. Default: it is. */
   isOfUse?(stamp: Stamp): boolean;
+  /** Makes sure that `version` is a name. Default: it may be empty. */
+  readonly mark?: boolean;
   /** A computation that takes longer is not waited for any more. Default: 5 s. */
   readonly maxHeldMs?: number;
 }
@@ -111,21 +114,26 @@ export function createLeases({ client, guard }: Connection, keys: Keys): Leases 
 
   /** Renews the lease until it is settled. */
   function hold(
-    lease: string,
+    places: { readonly lease: string; readonly tombstone: string },
     owner: string,
     { version, maxHeldMs }: { readonly version: string; readonly maxHeldMs: number },
   ): Lease {
+    const { lease } = places;
     const giveUpAt = performance.now() + maxHeldMs;
     const renewal = setInterval(() => {
-      if (performance.now() > giveUpAt) return settle('failed');
+      if (performance.now() > giveUpAt) return giveBack('failed', 0);
       void guard({ operation: 'renew lease', key: lease, fallback: () => 0 }, () =>
         renewLease(client, { lease }, { owner, ttlMs: TTL_MS }),
       );
     }, TTL_MS / 3).unref();
+    /** The name stays for what is on its way to the store: that takes it away. */
     function settle(outcome: LeaseOutcome): void {
+      giveBack(outcome, outcome === 'stored' ? 0 : 1);
+    }
+    function giveBack(outcome: LeaseOutcome, isOver: 0 | 1): void {
       clearInterval(renewal);
       void guard({ operation: 'settle lease', key: lease, fallback: () => 0 }, () =>
-        settleLease(client, { lease }, { owner, message: `${outcome} ${lease}` }),
+        settleLease(client, places, { owner, message: `${outcome} ${lease}`, isOver }),
       );
     }
     return { state: 'mine', version, settle };
@@ -134,10 +142,17 @@ export function createLeases({ client, guard }: Connection, keys: Keys): Leases 
   function send(
     address: string,
     { lease, ...who }: { readonly lease: string; readonly owner: string; readonly over: string },
-    { seen, stamp }: LeaseRequest,
+    { seen, stamp, mark = false }: LeaseRequest,
   ): Promise<string[]> {
     const places = { lease, entry: keys.entry(address), tombstone: keys.tombstone(address) };
-    const args = { ...who, inbox, ttlMs: TTL_MS, seen: writingOf(seen), stamp: toText(stamp) };
+    const args = {
+      ...who,
+      inbox,
+      ttlMs: TTL_MS,
+      seen: writingOf(seen),
+      stamp: toText(stamp),
+      markMs: mark ? TOMBSTONE_MS : 0,
+    };
     const call = { operation: 'ask for lease', key: lease, fallback: () => ['unavailable'] };
     return guard(call, async () => (await askForLease(client, places, args)) as string[]);
   }
@@ -154,7 +169,11 @@ export function createLeases({ client, guard }: Connection, keys: Keys): Leases 
           : [state, holderOrVersion];
       if (taken === 'theirs') return { state: taken, ended: listening.ended() };
       listening.stop();
-      if (taken === 'mine') return hold(lease, owner, { version, maxHeldMs: request.maxHeldMs ?? MAX_HELD_MS });
+      if (taken === 'mine')
+        return hold({ lease, tombstone: keys.tombstone(address) }, owner, {
+          version,
+          maxHeldMs: request.maxHeldMs ?? MAX_HELD_MS,
+        });
       return { state: taken === 'changed' ? 'changed' : 'unavailable' };
     },
     open() {

@@ -91,10 +91,15 @@ export function createRedisStore(
     address: string,
     bytes: Buffer,
     draft: EntryDraft,
-    script: (places: Record<'entry' | 'filled' | 'tombstone', string>) => Promise<unknown>,
+    script: (places: Record<'entry' | 'filled' | 'tombstone' | 'lease', string>) => Promise<unknown>,
   ): Promise<boolean> {
     const filled = keys.filled(address, randomUUID());
-    const places = { entry: keys.entry(address), filled, tombstone: keys.tombstone(address) };
+    const places = {
+      filled,
+      entry: keys.entry(address),
+      tombstone: keys.tombstone(address),
+      lease: keys.lease(address, ''),
+    };
     const [, isMoved] = await Promise.all([setEntry(filled, bytes, draft), script(places)]);
     return isMoved === 1;
   }
@@ -135,10 +140,13 @@ export function createRedisStore(
         }),
       );
     },
-    version(address) {
+    version(address, mark) {
       const key = keys.tombstone(address);
       return guard({ operation: 'read version', key, fallback: () => undefined }, async () => {
-        return (await client.get(key)) ?? '';
+        // Sent before the question, so that this is answered with it.
+        const marked = mark === undefined ? undefined : client.set(key, randomUUID(), 'PX', TOMBSTONE_MS, 'NX');
+        const [version] = await Promise.all([client.get(key), marked]);
+        return version ?? '';
       });
     },
     async put(address, draft) {
@@ -157,11 +165,7 @@ export function createRedisStore(
     async putIfSeen(address, draft, seen) {
       const args = { seen: writingOf(seen), version: randomUUID(), tombstoneMs: TOMBSTONE_MS };
       return guard({ operation: 'replace entry', key: keys.entry(address), fallback: noFallback }, () =>
-        store(address, draft, (bytes) =>
-          move(address, bytes, draft, (places) =>
-            replaceEntry(client, { ...places, lease: keys.lease(address, '') }, args),
-          ),
-        ),
+        store(address, draft, (bytes) => move(address, bytes, draft, (places) => replaceEntry(client, places, args))),
       );
     },
     async renew(address, seen, lifetime) {

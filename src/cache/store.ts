@@ -45,9 +45,10 @@ export interface CacheStore {
    */
   write(address: string, draft: EntryDraft, version?: string): Promise<boolean>;
   /**
-   * Names the latest `put` or `remove` at an address. A computation asks before it begins and hands it to `write`. `undefined`: the store is away. Never rejects.
+   * Names the latest `put` or `remove` at an address. A computation asks before it begins, so that a name is left there if there is none (`mark`): one that is lost can then be told from one that was
+   * never there. It hands the name to `write`. `undefined`: the store is away. Never rejects.
    */
-  version(address: string): Promise<string | undefined>;
+  version(address: string, mark?: 'mark'): Promise<string | undefined>;
   /**
    * Stores what is so, whatever is being computed. Computations that asked for their version before will not replace it. Resolves false when it was not
    * stored; the former entry may then still be there. Never rejects.

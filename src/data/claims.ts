@@ -36,23 +36,25 @@ export async function claim(
   leases: Leases | undefined,
   { address, seen, mode, stamp, known, onWait }: ClaimRequest,
 ): Promise<Claim | 'again'> {
-  const isOfUse = (theirs: Stamp): boolean => store.register.judge(theirs, () => known) === 'valid';
+  const isValid = (at: Stamp): boolean => store.register.judge(at, () => known) === 'valid';
+  // Who began before an invalidation takes no place of others who did: what he made would be of no more use.
+  const isOfUse = (theirs: Stamp): boolean => isValid(theirs) || !isValid(stamp);
   const giveUpAt = performance.now() + MAX_SHARED_MS;
   if (leases === undefined || mode === 'alone') return alone();
   while (performance.now() < giveUpAt) {
-    const lease = await leases.ask(address, { seen, stamp, isOfUse, maxHeldMs: MAX_SHARED_MS });
+    const lease = await leases.ask(address, { seen, stamp, isOfUse, mark: true, maxHeldMs: MAX_SHARED_MS });
     if (lease.state === 'mine') return lease;
     if (lease.state === 'changed') return 'again';
     if (lease.state === 'unavailable') return { version: undefined, settle: () => undefined };
     if (mode === 'give-way') return 'again';
     onWait();
     const ended = await lease.ended;
-    if (ended === 'stored' || ended === 'left') return 'again';
+    if (ended === 'stored' || ended === 'left' || !isValid(stamp)) return 'again';
     if (ended === 'refused') break; // It cannot be shared: everybody makes his own.
   }
   return alone();
 
   async function alone(): Promise<Claim> {
-    return { version: await store.version(address), settle: () => undefined };
+    return { version: await store.version(address, 'mark'), settle: () => undefined };
   }
 }

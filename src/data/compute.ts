@@ -34,6 +34,10 @@ export async function compute<T>(
   const leases = request.settings.coalesce === 'process' ? undefined : state.leases;
   const claimed = await claim(store, leases, { address, seen, mode, stamp, known: knownOf(request), onWait });
   if (claimed === 'again') return 'again';
+  if (party.audience.hasLeft) {
+    claimed.settle('left'); // While it waited for its turn.
+    return 'again';
+  }
   party.claim = claimed;
   try {
     const loaded = await runLoader(request, { stamp, basis, signal: () => party.audience.signal }, state.codec);

@@ -74,6 +74,7 @@ function answerFrom<T>(state: DataState, request: LoadRequest<T>, position: Posi
 /** Loads a value or waits for another's load, until there is one to be returned. */
 async function obtain<T>(state: DataState, request: LoadRequest<T>, first: Position<T>, caller: Caller): Promise<T> {
   for (let position = first, round = 0; ; round++) {
+    request.settings.signal?.throwIfAborted(); // He waits no more, so he begins nothing either.
     const computed = await join(state, request, position, { caller, round });
     if (computed !== 'again') return (await computed.take(request.settings.schema)) as T;
     const lookup = await state.store.read(request.address);
@@ -93,16 +94,14 @@ async function join<T>(
 ): Promise<Computed | 'again'> {
   const { address, key, settings } = request;
   if (round === 0) state.tellMissed(key, lookup.stamp !== undefined);
-  if (lookup.stamp === undefined) {
-    const load = (): Promise<Computed> => computeUnstored(state, request, createAudience(MAX_LOAD_MS));
-    return state.turnstile.share(address, load, request.onWait);
-  }
+  if (lookup.stamp === undefined) return loadUnstored(state, request);
   const isLast = round >= MAX_ROUNDS;
   const flight = settings.fresh || isLast ? undefined : state.flights.find(address);
   const party = flight && state.parties.get(flight.outcome);
   const share = party === undefined ? 'no' : await mayShare(state, address, party);
-  if (share === 'unknown') return 'again';
-  if (flight === undefined || party === undefined || share === 'no') {
+  settings.signal?.throwIfAborted();
+  if (share === 'unknown') return loadUnstored(state, request);
+  if (flight === undefined || party === undefined || share === 'no' || party.audience.hasLeft) {
     const mode = settings.fresh || isLast || settings.coalesce === 'process' ? 'alone' : 'wait';
     const own: Party = { audience: createAudience(MAX_LOAD_MS) };
     caller.leave = own.audience.enter();
@@ -111,8 +110,14 @@ async function join<T>(
   caller.leave = party.audience.enter();
   request.onWait?.();
   const computed = await flight.outcome;
-  if (computed === undefined) return computeUnstored(state, request, createAudience(MAX_LOAD_MS));
-  return computed === 'again' || computed.isValid() ? computed : 'again';
+  // Absent when it takes too long to be waited for: one of those who did begins another.
+  return typeof computed === 'object' && computed.isValid() ? computed : 'again';
+}
+
+/** Loads without the store, one at a time. */
+function loadUnstored<T>(state: DataState, request: LoadRequest<T>): Promise<Computed> {
+  const load = (): Promise<Computed> => computeUnstored(state, request, createAudience(MAX_LOAD_MS));
+  return state.turnstile.share(request.address, load, request.onWait);
 }
 
 /** Whether a caller may be given what a computation makes: not if it began before something was set or deleted which he must see. */
@@ -121,7 +126,7 @@ async function mayShare(
   address: string,
   { claim, audience }: Party,
 ): Promise<'yes' | 'no' | 'unknown'> {
-  if (audience.hasLeft) return 'no'; // Its loader has been told to stop.
+  if (audience.hasLeft) return 'no'; // Its loader is told to stop.
   if (claim === undefined) return 'yes'; // It begins after he has asked.
   if (claim.version === undefined) return 'unknown';
   const version = await store.version(address);

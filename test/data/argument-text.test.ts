@@ -9,7 +9,7 @@ const small = fc.letrec((tie) => ({
   value: fc.oneof(
     { maxDepth: 2 },
     fc.constantFrom(0, -0, 1, '1', 1n, '', null, undefined, true, 'true', 'null', Number.NaN, '[1]', '{"a":1}'),
-    fc.constantFrom<unknown>(new Date(1), new URL('http://a/'), Buffer.from('1'), new Date(Number.NaN)),
+    fc.constantFrom<unknown>(new Date(1), new URL('http://a/'), Buffer.from('1')),
     fc.array(tie('value'), { maxLength: 2 }),
     fc.array(tie('value'), { maxLength: 2 }).map((list) => new Set(list)),
     fc.array(fc.tuple(tie('value'), tie('value')), { maxLength: 2 }).map((list) => new Map(list)),
@@ -18,6 +18,12 @@ const small = fc.letrec((tie) => ({
 })).value;
 
 describe('arguments as text', () => {
+  it('know invalid dates, which older versions of Node take for different from themselves', () => {
+    const invalid = (): string => argumentText([new Date(Number.NaN)], 'x');
+    expect(invalid()).toBe(invalid());
+    expect(invalid()).not.toBe(argumentText([new Date(0)], 'x'));
+  });
+
   it('are the same for the same values, and others for others', () => {
     fc.assert(
       fc.property(fc.array(small, { maxLength: 2 }), fc.array(small, { maxLength: 2 }), (one, other) => {

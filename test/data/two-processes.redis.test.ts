@@ -1,5 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
+import type { Redis } from 'ioredis';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isCluster } from '../../src/redis/client.ts';
 import type { Suite } from '../../src/suite.ts';
 import { uniquePrefix } from '../support/connections.ts';
 import { heldLoad, openSuite, SHARED_BACKENDS } from './backends.ts';
@@ -43,6 +45,27 @@ describe.each(SHARED_BACKENDS)('data caches of two processes on %s', (_name, con
     expect(await other.data.getOrSet('k', () => 'new')).toMatch(/new|set/);
     expect(await one.data.getOrSet('k', () => 'new')).toMatch(/new|set/);
   });
+
+  it.each(['cluster', 'process'] as const)(
+    'never store what was deleted while it was loaded, though the deletion is forgotten (evicted): %s',
+    async (coalesce) => {
+      const [one, other] = pair();
+      const old = heldLoad<string>();
+      const loading = one.data.getOrSet('k', old.load, { coalesce });
+      await old.begun;
+      await other.data.delete('k');
+      for (const client of connections) {
+        for (const node of client !== undefined && isCluster(client) ? client.nodes('master') : [client as Redis]) {
+          const keys = await node.keys('*:l:{d:k}');
+          await Promise.all(keys.map((key) => node.unlink(key)));
+        }
+      }
+      old.end('old');
+      await loading;
+      await sleep(20);
+      expect([await one.data.get('k'), await other.data.get('k')]).toEqual([undefined, undefined]);
+    },
+  );
 
   it('do not share a load with who asks after the other changed something', async () => {
     const [one, other] = pair();

@@ -179,7 +179,7 @@ describe.each(PLACES)('a stale response in place of an error on %s', (place) => 
     await sleep(45);
     const pending = Array.from({ length: 6 }, () => ask(there.port, '/'));
     await until(() => there.runs() === 2);
-    await sleep(30);
+    await sleep(200); // All of them have come.
     door.open();
     const answers = await Promise.all(pending);
     expect(answers.map(({ status, text }) => [status, text])).toEqual(answers.map(() => [200, 'good']));

@@ -1,0 +1,150 @@
+import { afterAll, afterEach, describe, expect, it, jest } from '@jest/globals';
+import { Redis } from 'ioredis';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { closedLater, testRedis, testRedisUrl, uniquePrefix } from '../support/connections.ts';
+import { BACKENDS, heldLoad, openSuite, SHARED_BACKENDS } from './backends.ts';
+
+const rejections: unknown[] = [];
+const onRejection = (reason: unknown): void => void rejections.push(reason);
+process.on('unhandledRejection', onRejection);
+afterAll(() => void process.off('unhandledRejection', onRejection));
+
+describe.each(BACKENDS)('a call that ends by a signal on %s', (_name, connect, place) => {
+  it('ends while the value is looked up, and loads nothing after that', async () => {
+    const { data } = openSuite(connect(), place);
+    const controller = new AbortController();
+    const held = heldLoad<string>();
+    const call = data.getOrSet('k', held.load, { signal: controller.signal });
+    controller.abort(new Error('gone'));
+    await expect(call).rejects.toThrow('gone');
+    held.end('late');
+    await sleep(20);
+    expect(await data.getOrSet('k', () => 'mine')).toMatch(/mine|late/);
+  });
+});
+
+describe.each(BACKENDS)('a load whose tags are known at its end only, on %s', (_name, connect, place) => {
+  it('is not given to who asked after one of them was invalidated', async () => {
+    const { data, invalidate } = openSuite(connect(), place);
+    const held = heldLoad<string>();
+    const first = data.getOrSet('k', ({ tag }) => {
+      tag('t');
+      return held.load();
+    });
+    await held.begun;
+    await invalidate(['t']);
+    const second = data.getOrSet('k', () => 'new');
+    await sleep(20);
+    held.end('old');
+    expect([await first, await second]).toEqual(['old', 'new']);
+  });
+});
+
+describe.each(SHARED_BACKENDS)('a call that waits for another process on %s', (_name, connect, place) => {
+  it('loads nothing once its signal has ended it', async () => {
+    const prefix = uniquePrefix();
+    const [one, other] = [openSuite(connect(), { prefix, ...place }), openSuite(connect(), { prefix, ...place })];
+    const held = heldLoad<string>();
+    const failing = one.data.getOrSet('k', held.load);
+    await held.begun;
+    const controller = new AbortController();
+    let loads = 0;
+    const call = other.data.getOrSet('k', () => ++loads, { signal: controller.signal });
+    await sleep(30);
+    controller.abort(new Error('gone'));
+    await expect(call).rejects.toThrow('gone');
+    held.fail(new Error('no database'));
+    await expect(failing).rejects.toThrow('no database');
+    await sleep(150); // Longer than whoever waits takes to ask again.
+    expect(loads).toBe(0);
+    expect(await one.data.getOrSet('k', () => 'free')).toBe('free'); // Nobody holds it.
+  });
+});
+
+describe.each(SHARED_BACKENDS)('a call that waits on %s while something is invalidated', (_name, connect, place) => {
+  it('loads what can be stored', async () => {
+    const prefix = uniquePrefix();
+    const [one, other] = [openSuite(connect(), { prefix, ...place }), openSuite(connect(), { prefix, ...place })];
+    const held = heldLoad<string>();
+    const first = one.data.getOrSet('k', held.load, { tags: ['t'] });
+    await held.begun;
+    const call = other.data.getOrSet('k', () => 'new', { tags: ['t'] });
+    await sleep(30);
+    await other.invalidate(['t']);
+    expect(await call).toBe('new');
+    await sleep(20);
+    expect(await one.data.get('k')).toBe('new');
+    held.end('old');
+    expect(await first).toBe('old');
+    await sleep(20);
+    expect(await one.data.get('k')).not.toBe('old');
+  });
+});
+
+describe('a load that all have left who waited for it', () => {
+  it('is not shared with who came while they left', async () => {
+    const { data } = openSuite(undefined);
+    const controller = new AbortController();
+    const first = data.getOrSet(
+      'k',
+      ({ signal }) =>
+        new Promise<string>((_resolve, reject) => {
+          signal.addEventListener('abort', () => reject(new Error('told to stop')));
+        }),
+      { signal: controller.signal },
+    );
+    await sleep(5);
+    const second = data.getOrSet('k', () => 'mine');
+    controller.abort(new Error('gone'));
+    await expect(first).rejects.toThrow('gone');
+    expect(await second).toBe('mine');
+  });
+});
+
+describe('a load that never ends', () => {
+  afterEach(() => void jest.useRealTimers());
+
+  it('is replaced by one other after half a minute, for all who wait', async () => {
+    const { data } = openSuite(undefined);
+    jest.useFakeTimers({ now: Date.now() });
+    let loads = 0;
+    const load = (): Promise<number> | number => (++loads === 1 ? new Promise<number>(() => undefined) : loads);
+    const calls = Array.from({ length: 5 }, () => data.getOrSet('k', load));
+    await jest.advanceTimersByTimeAsync(29_000);
+    expect(loads).toBe(1);
+    await jest.advanceTimersByTimeAsync(2_000);
+    expect(await Promise.all(calls.slice(1))).toEqual([2, 2, 2, 2]);
+    expect(await data.get('k')).toBe(2);
+  });
+});
+
+describe('on a Redis that answers reads and refuses everything else', () => {
+  const user = uniquePrefix();
+  const admin = testRedis();
+  afterAll(async () => void (await admin.acl('DELUSER', user)));
+
+  it('those who come during a load share one other', async () => {
+    await admin.acl('SETUSER', user, 'on', '>secret', '~*', '&*', '+@all');
+    const redis = closedLater(new Redis(testRedisUrl(), { username: user, password: 'secret' }));
+    const { data } = openSuite(redis);
+    await data.set('other', 1);
+    await admin.acl('SETUSER', user, '-@write', '-@scripting');
+    const held = heldLoad<string>();
+    const first = data.getOrSet('k', held.load);
+    await held.begun;
+    let loads = 0;
+    const load = async (): Promise<number> => sleep(30, ++loads);
+    const values = await Promise.all(Array.from({ length: 50 }, () => data.getOrSet('k', load)));
+    expect(Math.max(...values)).toBeLessThanOrEqual(2);
+    expect(loads).toBeLessThanOrEqual(2);
+    held.end('first');
+    expect(await first).toBe('first');
+  });
+});
+
+describe('all of that', () => {
+  it('leaves no rejection unheeded', async () => {
+    await sleep(20);
+    expect(rejections).toEqual([]);
+  });
+});
