@@ -16,13 +16,8 @@ export function createRedisLetters(parts: RedisLogParts): Pick<WriteLog, 'letter
         const found = await reads.entries(dead, after, count);
         if (found.length === 0) return [];
         const envelopes = found.map(([letter, fields]) => toEnvelope(letter, fields));
-        const [records, tokens] = await Promise.all([
-          withBytes(places, envelopes),
-          reads.fields(
-            replaceable,
-            envelopes.map(({ key }) => key),
-          ),
-        ]);
+        const names = envelopes.map(({ key }) => key);
+        const [records, tokens] = await Promise.all([withBytes(places, envelopes), reads.fields(replaceable, names)]);
         return envelopes.map((envelope, i) =>
           Object.assign(envelope, records[i], { isReplaced: tokens[i] !== envelope.token }),
         );
