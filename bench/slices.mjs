@@ -88,7 +88,7 @@ function lengthIn(head) {
   return found === null ? undefined : Number(found[1]);
 }
 
-/** Loads the server for about `ms`. `counted` answers came within `elapsedMs`; `done` includes those under way at its end. */
+/** Loads the server for about `ms`. `counted` answers came within `elapsedMs`; `done` includes those under way at its end, the last of which came after `doneMs`. */
 async function runSlice(connections, tally, ms, use) {
   Object.assign(tally, { use, done: 0, failed: 0, running: true, busy: connections.length });
   const cpuBefore = process.cpuUsage();
@@ -100,7 +100,14 @@ async function runSlice(connections, tally, ms, use) {
       const elapsedMs = performance.now() - startedAt;
       const cpu = process.cpuUsage(cpuBefore);
       tally.onIdle = () =>
-        resolve({ counted, elapsedMs, done: tally.done, failed: tally.failed, cpuUs: cpu.user + cpu.system });
+        resolve({
+          counted,
+          elapsedMs,
+          done: tally.done,
+          doneMs: performance.now() - startedAt,
+          failed: tally.failed,
+          cpuUs: cpu.user + cpu.system,
+        });
       tally.running = false;
     }, ms);
   });

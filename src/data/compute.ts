@@ -40,7 +40,7 @@ export async function compute<T>(
   }
   party.claim = claimed;
   try {
-    const loaded = await runLoader(request, { stamp, basis, signal: () => party.audience.signal }, state.codec);
+    const loaded = await runLoader(request, { stamp, basis, signal: () => party.audience.signal }, state);
     return commit(state, request, { loaded, stamp, claimed });
   } catch (error) {
     claimed.settle('failed');
@@ -66,7 +66,7 @@ export async function computeUnstored<T>(
 ): Promise<Computed> {
   try {
     const origin = { stamp: NEVER, basis: undefined, signal: () => audience.signal };
-    const loaded = await runLoader(request, origin, state.codec);
+    const loaded = await runLoader(request, origin, state);
     return {
       ...shareable(state, loaded),
       written: Promise.resolve(false),

@@ -148,6 +148,8 @@ function cacheOf(
       const settings = settingsOf.load(options, key);
       settings.signal?.throwIfAborted();
       const full = space.full(key);
+      if (state.onStack.has(addressOf(full)))
+        throw new TypeError(`"${full}": its loader asks for it itself. Load it there, or use another key.`);
       const request = { key: full, address: addressOf(full), settings, load };
       const lookup = state.store.read(request.address);
       return answer(state, request, lookup instanceof Promise ? await lookup : lookup);

@@ -54,11 +54,22 @@ interface Wishes {
   isUnchanged: boolean;
 }
 
+/** What loaders share. */
+interface LoaderState {
+  readonly codec: Codec;
+  /** Addresses whose loaders are on the stack now: who asks for one of them would wait for himself. */
+  readonly onStack: Set<string>;
+}
+
 /** Runs a loader, and says how what it made is to be stored. Its errors pass through. */
-export async function runLoader<T>(request: LoadRequest<T>, origin: LoadOrigin, codec: Codec): Promise<Loaded> {
+export async function runLoader<T>(
+  request: LoadRequest<T>,
+  origin: LoadOrigin,
+  { codec, onStack }: LoaderState,
+): Promise<Loaded> {
   const wishes: Wishes = { tags: [], freshMs: undefined, isSkipped: false, validator: '', isUnchanged: false };
   const startedAt = performance.now();
-  const value = await request.load(contextOf(request, origin, wishes));
+  const value = await callLoader(request, contextOf(request, origin, wishes), onStack);
   const computeMs = performance.now() - startedAt;
   const tags = tagsOf(request, value, wishes, origin.basis);
   const lifetime = lifetimeFor(request.settings, value, wishes);
@@ -68,6 +79,19 @@ export async function runLoader<T>(request: LoadRequest<T>, origin: LoadOrigin, 
   const key = entryKey('d', request.key);
   const draft = { key, tags, stamp: origin.stamp, computeMs, metadata: wishes.validator, ...lifetime };
   return { value, tags, stored: { encoded, draft } };
+}
+
+function callLoader<T>(
+  { address, load }: LoadRequest<T>,
+  context: LoadContext<T>,
+  onStack: Set<string>,
+): T | Promise<T> {
+  onStack.add(address);
+  try {
+    return load(context);
+  } finally {
+    onStack.delete(address);
+  }
 }
 
 function tagsOf<T>(

@@ -25,6 +25,8 @@ interface SharedState {
   readonly parties: WeakMap<Promise<unknown>, Party>;
   /** For loads while the store is away. */
   readonly turnstile: Turnstile<Computed>;
+  /** Addresses whose loaders are on the stack now: who asks for one of them would wait for himself. */
+  readonly onStack: Set<string>;
   /** Addresses whose load has just failed: what can stand in does so for a moment, without another attempt. */
   readonly paused: LRUCache<string, true>;
   /** Notes that loading has failed where something stands in. */
@@ -72,6 +74,7 @@ function createState({ store, tier, leases, events, place, dataStatistics }: Bac
     flights: createFlights(store.register),
     parties: new WeakMap(),
     turnstile: createTurnstile(),
+    onStack: new Set(),
     paused,
     pause({ address, key }, error) {
       paused.set(address, true);

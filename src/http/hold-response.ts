@@ -25,8 +25,8 @@ export function holdResponse(
   let held: (() => void)[] = [];
   let heldBytes = 0;
   let mustDrain = false;
-  const sources = new Set<Readable>();
-  if (onFailure !== undefined) res.on('pipe', (source: Readable) => sources.add(source));
+  const sources: Readable[] = [];
+  if (onFailure !== undefined) res.on('pipe', (source: Readable) => sources.push(source));
 
   function begin(): void {
     state = 'open';
@@ -74,29 +74,27 @@ export function holdResponse(
     return instead;
   }
 
-  Object.assign(res, {
-    writeHead(...args: [number, (string | HeadersArgument)?, HeadersArgument?]) {
-      if (state === 'held') {
-        // What middleware does that looks for headers in Node's own place (compression 1.7).
-        if (args.length === 1 && args[0] === res.statusCode) return res;
-        throw headersSentError();
-      }
-      if (state === 'open') return writeHead.apply(res, args as unknown as Parameters<typeof writeHead>);
-      const [status, first, second] = args;
-      const isReason = typeof first === 'string';
-      res.statusCode = status;
-      setHeaders(res, second ?? (isReason ? undefined : first));
-      return pass(() => (isReason ? writeHead.call(res, status, first as never) : writeHead.call(res, status)), res);
-    },
-    write(...args: Parameters<typeof write>) {
-      heldBytes += state === 'open' ? 0 : sizeOf(args[0]);
-      const isTaken = pass(() => write.apply(res, args), heldBytes < MAX_HELD_BYTES);
-      if (state === 'held' && !isTaken) mustDrain = true;
-      return isTaken;
-    },
-    end: (...args: Parameters<typeof end>) => pass(() => end.apply(res, args), res),
-    flushHeaders: () => pass(() => flushHeaders.call(res), undefined),
-  });
+  // One by one, and as few as can be: Express sets the prototype of every response, after which V8 makes a new shape for each property that is added to one.
+  res.writeHead = function holdHead(...args: [number, (string | HeadersArgument)?, HeadersArgument?]) {
+    if (state === 'held') {
+      if (args.length === 1 && args[0] === res.statusCode) return res; // It is what is held already.
+      throw headersSentError();
+    }
+    if (state === 'open') return writeHead.apply(res, args as unknown as Parameters<typeof writeHead>);
+    const [status, first, second] = args;
+    const isReason = typeof first === 'string';
+    res.statusCode = status;
+    setHeaders(res, second ?? (isReason ? undefined : first));
+    return pass(() => (isReason ? writeHead.call(res, status, first as never) : writeHead.call(res, status)), res);
+  };
+  res.write = function holdWrite(...args: Parameters<typeof write>) {
+    heldBytes += state === 'open' ? 0 : sizeOf(args[0]);
+    const isTaken = pass(() => write.apply(res, args), heldBytes < MAX_HELD_BYTES);
+    if (state === 'held' && !isTaken) mustDrain = true;
+    return isTaken;
+  } as typeof write;
+  res.end = ((...args: Parameters<typeof end>) => pass(() => end.apply(res, args), res)) as typeof end;
+  res.flushHeaders = () => pass(() => flushHeaders.call(res), undefined);
 }
 
 function ignore(): void {
@@ -107,33 +105,26 @@ function sizeOf(chunk: unknown): number {
   return typeof chunk === 'string' || chunk instanceof Uint8Array ? chunk.length : 0;
 }
 
-const FROZEN = Symbol('frozen');
+/**
+ * Where Node keeps the head that it has sent, for as long as it has; frameworks look there, too (compression, on-finished). While something is there `headersSent` is true and setting headers throws: one property that
+ * is there already, where ours would have to be added.
+ */
+const SENT_HEAD = '_header';
+/** What leaves should somebody send past the hold, with methods that he has kept from Node: not a success, and nothing that a client takes for whole. */
+const HELD = 'HTTP/1.1 500 Internal Server Error\r\nConnection: close\r\n\r\n';
 
-type Freezable = ServerResponse & { [FROZEN]?: number };
-
-/** One for all responses, and left in place: a property of its own kind, or a deleted one, would make every response slow. */
-const HEADERS_SENT: PropertyDescriptor & ThisType<Freezable> = {
-  configurable: true,
-  get() {
-    return (this[FROZEN] ?? 0) > 0 || Reflect.get(Object.getPrototypeOf(this) as object, 'headersSent', this);
-  },
-};
-
-const REFUSING = { setHeader: refuse, appendHeader: refuse, removeHeader: refuse };
-
-function refuse(): never {
-  throw headersSentError();
+interface WithHead {
+  [SENT_HEAD]: string | null;
 }
 
 /** Makes a response look as if its headers were sent. Returns what undoes it, with the status as it was. */
-function freezeHead(res: Freezable): () => void {
-  const { setHeader, appendHeader, removeHeader, statusCode } = res;
-  if (res[FROZEN] === undefined) Object.defineProperty(res, 'headersSent', HEADERS_SENT);
-  res[FROZEN] = (res[FROZEN] ?? 0) + 1;
-  Object.assign(res, REFUSING);
+function freezeHead(res: ServerResponse): () => void {
+  const { statusCode } = res;
+  const head = res as unknown as WithHead;
+  head[SENT_HEAD] = HELD;
   return () => {
-    res[FROZEN] = (res[FROZEN] ?? 1) - 1;
-    Object.assign(res, { setHeader, appendHeader, removeHeader, statusCode });
+    if (head[SENT_HEAD] === HELD) head[SENT_HEAD] = null;
+    if (res.statusCode !== statusCode) res.statusCode = statusCode;
   };
 }
 

@@ -1,8 +1,17 @@
 import type { Request, Response } from 'express';
+import { type HeaderConfig, limitFields, setLimitHeaders } from './headers.ts';
 import type { LimitResult } from './limit-result.ts';
 import { violatedOf } from './limiter.ts';
 
 const PROBLEMS = 'https://iana.org/assignments/http-problem-types#';
+
+/** Statuses whose answers have no body. */
+const BODILESS = new Set([204, 205, 304]);
+
+interface AnswerConfig extends HeaderConfig {
+  readonly statusCode: number;
+  readonly message: unknown;
+}
 
 /**
  * Answers a refused request with its problem: which policies were violated. What is sent instead when the application has a message of its own.
@@ -13,19 +22,30 @@ export async function answerRefused(
   req: Request,
   res: Response,
   result: LimitResult,
-  { statusCode, message }: { readonly statusCode: number; readonly message: unknown },
+  config: AnswerConfig,
 ): Promise<void> {
-  if (message === undefined) {
-    const problem = problemOf(result, statusCode);
-    res.status(problem.status).type('application/problem+json').send(JSON.stringify(problem));
-    return;
-  }
+  const { message, statusCode } = config;
+  if (message === undefined) return sendProblem(req, res, result, config);
+  setLimitHeaders(res, result, config);
   res.status(statusCode);
   const body: unknown = typeof message === 'function' ? await (message as MessageFunction)(req, res) : message;
   if (!res.writableEnded) res.send(body);
 }
 
 type MessageFunction = (req: Request, res: Response) => unknown;
+
+/** Past `res.send`, which would hash every body for its ETag: in a flood these are most of what a server does. */
+function sendProblem(req: Request, res: Response, result: LimitResult, config: AnswerConfig): void {
+  const problem = problemOf(result, config.statusCode);
+  const fields = limitFields(res, result, config);
+  const body = BODILESS.has(problem.status) ? '' : JSON.stringify(problem);
+  if (body !== '') {
+    fields['Content-Type'] = 'application/problem+json; charset=utf-8';
+    fields['Content-Length'] = String(Buffer.byteLength(body));
+  }
+  res.writeHead(problem.status, fields);
+  res.end(req.method === 'HEAD' ? '' : body);
+}
 
 interface Problem {
   readonly type: string;

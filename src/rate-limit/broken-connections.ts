@@ -1,4 +1,5 @@
 import type { Redis } from 'ioredis';
+import { createWaitingList, type WaitingList } from '../core/waiting-list.ts';
 import { isCluster, nodeOf, type RedisClient } from '../redis/client.ts';
 
 /** Tells calls under way that their connection broke. */
@@ -22,12 +23,11 @@ export function breaksOf(client: RedisClient): Breaks {
 const ofClient = new WeakMap<RedisClient, Breaks>();
 
 function createBreaks(client: RedisClient): Breaks {
-  const waiting = new Map<string, Set<(error: Error) => void>>();
+  const waiting = new Map<string, WaitingList<(error: Error) => void>>();
 
   function broke(node: string): void {
-    const due = waiting.get(node);
-    waiting.delete(node);
-    due?.forEach((reject) => reject(new Error('The connection broke before the answer.')));
+    const due = waiting.get(node)?.takeAll() ?? [];
+    for (const fail of due) fail(new Error('The connection broke before the answer.'));
   }
 
   function listen(node: Redis): void {
@@ -45,9 +45,8 @@ function createBreaks(client: RedisClient): Breaks {
     watch(key, fail) {
       const node = nodeOf(client, key);
       let calls = waiting.get(node);
-      if (calls === undefined) waiting.set(node, (calls = new Set()));
-      const set = calls.add(fail);
-      return () => set.delete(fail);
+      if (calls === undefined) waiting.set(node, (calls = createWaitingList()));
+      return calls.add(fail);
     },
   };
 }

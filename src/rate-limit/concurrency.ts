@@ -23,8 +23,13 @@ export const concurrency: Rules<Leases> = {
     return new Map([...(leases === undefined ? [] : living(leases, atUs)), [id, atUs + windowUs]]);
   },
   refund: (leases, _policy, { id }) => new Map([...leases].filter(([lease]) => lease !== id)),
-  expiresAt: (leases) => [...leases.values()].reduce((latest, each) => Math.max(latest, each), 0),
+  expiresAt: latestOf,
 };
+
+/** When the last of them expires. */
+export function latestOf(leases: Leases): number {
+  return [...leases.values()].reduce((latest, each) => Math.max(latest, each), 0);
+}
 
 function living(leases: Leases, nowUs: number): Leases {
   return new Map([...leases].filter(([, expiresAtUs]) => expiresAtUs > nowUs));

@@ -103,7 +103,9 @@ if mode == 'charge' or (mode == 'take' and (status == 1 or (status == 0 and coun
     else
       redis.call('ZREMRANGEBYSCORE', name, '-inf', string.format('%.0f', now))
       redis.call('ZADD', name, string.format('%.0f', now + window), id)
-      redis.call('PEXPIRE', name, math.ceil((now + window - clock) / 1000) + 1)
+      -- Others may be longer: the key lives as long as the longest.
+      local latest = redis.call('ZREVRANGE', name, 0, 0, 'WITHSCORES')[2]
+      redis.call('PEXPIRE', name, math.ceil((latest - clock) / 1000) + 1)
     end
     if value then redis.call('SET', name, value, 'PX', math.max(1, math.ceil((ends - clock) / 1000) + 1)) end
   end

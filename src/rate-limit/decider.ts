@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { RedisError } from '../core/errors.ts';
-import { createKnownRefusals, type KnownRefusals, type PlannedCall } from './known-refusals.ts';
+import { createKnownRefusals, type KnownRefusal, type KnownRefusals, type PlannedCall } from './known-refusals.ts';
 import type { LimiterConfig } from './limiter-options.ts';
 import type { LimitPlace } from './place.ts';
 import { createPlanner, type Planner } from './plans.ts';
@@ -26,11 +26,16 @@ export interface Outcome {
   readonly store: LimitStore | undefined;
 }
 
+/** What is decided, or has been before. */
+export type Verdict = Outcome | KnownRefusal;
+
 /** Makes the decisions of one limiter. */
 export interface Decider {
+  /** What `take` would decide for certain, without asking. Throws for what is wrong in the question. */
+  known(asked: Asked): KnownRefusal | undefined;
   /** Rejects, or throws, only for what is wrong in the question. */
-  decide(asked: Asked, mode: LimitCall['mode']): Promise<Outcome>;
-  takeBack(outcome: Outcome): Promise<void>;
+  decide(asked: Asked, mode: LimitCall['mode']): Promise<Verdict>;
+  takeBack(outcome: Verdict): Promise<void>;
   /** The policies with what was changed of them. */
   policies(): readonly PolicyConfig[];
 }
@@ -54,11 +59,13 @@ export function createDecider(place: LimitPlace, config: LimiterConfig): Decider
   return {
     policies: planner.policies,
     takeBack,
+    known({ client, cost, limits }) {
+      void settings.check();
+      return parts.refusals.find({ client, cost, limits: planner.plan(cost, limits, 'take').limits }, false);
+    },
     decide(asked, mode) {
       const call = toCall(parts, asked, mode);
       const checked = settings.check();
-      const known = mode === 'take' ? parts.refusals.find(call, false) : undefined;
-      if (known !== undefined) return Promise.resolve({ call, decision: known, store: undefined });
       return checked === undefined ? ask(parts, call) : askChecked(parts, asked, call, checked);
     },
   };
@@ -82,7 +89,7 @@ function toCall({ place, config, planner }: Parts, asked: Asked, mode: LimitCall
   };
 }
 
-async function ask(parts: Parts, call: PlannedCall): Promise<Outcome> {
+async function ask(parts: Parts, call: PlannedCall): Promise<Verdict> {
   const { store } = parts.place;
   try {
     const decision = await store.decide(call);
@@ -90,13 +97,12 @@ async function ask(parts: Parts, call: PlannedCall): Promise<Outcome> {
     return { call, decision, store };
   } catch (error) {
     if (!(error instanceof RedisError)) throw error;
-    const known = call.mode === 'take' ? parts.refusals.find(call, true) : undefined;
-    return known === undefined ? decideWithout(parts, call) : { call, decision: known, store: undefined };
+    return (call.mode === 'take' ? parts.refusals.find(call, true) : undefined) ?? decideWithout(parts, call);
   }
 }
 
 /** What is decided meanwhile is decided again, if the limits it was judged by do not hold any more. */
-async function askChecked(parts: Parts, asked: Asked, call: PlannedCall, checked: Promise<boolean>): Promise<Outcome> {
+async function askChecked(parts: Parts, asked: Asked, call: PlannedCall, checked: Promise<boolean>): Promise<Verdict> {
   const [outcome, isChanged] = await Promise.all([ask(parts, call), checked]);
   if (!isChanged || outcome.store !== parts.place.store) return outcome;
   if (call.mode !== 'peek') await takeBack(outcome);
@@ -115,8 +121,10 @@ async function decideWithout({ place, config }: Parts, call: PlannedCall): Promi
   return { call, decision, store: undefined };
 }
 
-async function takeBack({ call, decision, store }: Outcome): Promise<void> {
-  if (store === undefined || !isCounted(call, decision)) return;
+async function takeBack(outcome: Verdict): Promise<void> {
+  if (outcome.store === undefined) return;
+  const { call, decision, store } = outcome;
+  if (!isCounted(call, decision)) return;
   await store.refund(call, { atUs: decision.nowUs, id: call.id }).catch(() => undefined); // Redis is away: it expires.
 }
 

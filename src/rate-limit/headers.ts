@@ -10,22 +10,32 @@ export interface HeaderConfig {
   readonly legacyHeaders: boolean;
 }
 
+type Fields = Record<string, string>;
+
+/** Sets the fields that tell where the client stands. */
+export function setLimitHeaders(res: Response, result: LimitResult, config: HeaderConfig): void {
+  if (res.headersSent) return;
+  const fields = limitFields(res, result, config);
+  for (const name in fields) res.setHeader(name, fields[name] ?? '');
+}
+
 /**
- * Sets the fields that tell where the client stands, of all policies. Those of another limiter on the same request stay.
+ * The fields that tell where the client stands, of all policies. Those of another limiter on the same request stay.
  *
  * @see draft-ietf-httpapi-ratelimit-headers
  */
-export function setLimitHeaders(res: Response, result: LimitResult, config: HeaderConfig): void {
-  if (res.headersSent) return;
+export function limitFields(res: Response, result: LimitResult, config: HeaderConfig): Fields {
+  const fields: Fields = {};
   if (!result.allowed && Number.isFinite(result.retryAfterMs) && result.retryAfterMs > 0) {
-    res.setHeader('Retry-After', String(seconds(result.retryAfterMs)));
+    fields['Retry-After'] = String(seconds(result.retryAfterMs));
   }
   const tightest = result.policies.find(({ name }) => name === result.policy);
-  if (tightest === undefined) return;
-  if (config.legacyHeaders) setLegacy(res, tightest);
-  if (config.standardHeaders === 'draft-6') setDraft6(res, tightest);
-  else if (config.standardHeaders === 'draft-7') setDraft7(res, tightest);
-  else if (config.standardHeaders !== false) setStructured(res, result.policies);
+  if (tightest === undefined) return fields;
+  if (config.legacyHeaders) addLegacy(fields, tightest);
+  if (config.standardHeaders === 'draft-6') addDraft6(fields, tightest);
+  else if (config.standardHeaders === 'draft-7') addDraft7(fields, tightest);
+  else if (config.standardHeaders !== false) addStructured(fields, res, result.policies);
+  return fields;
 }
 
 /** Whole seconds, rounded up: who waits them is not too early. */
@@ -38,9 +48,9 @@ function secondsUntil(date: Date): number {
 }
 
 /** Drafts 8 to 11: structured fields, a list with one member per policy. Names have no characters that a string would have to escape, and integers fewer than 16 digits. */
-function setStructured(res: Response, policies: readonly PolicyResult[]): void {
-  append(res, 'RateLimit-Policy', policies.map(policyItem).join(', '));
-  append(res, 'RateLimit', policies.map(standingItem).join(', '));
+function addStructured(fields: Fields, res: Response, policies: readonly PolicyResult[]): void {
+  fields['RateLimit-Policy'] = appended(res, 'RateLimit-Policy', policies.map(policyItem).join(', '));
+  fields['RateLimit'] = appended(res, 'RateLimit', policies.map(standingItem).join(', '));
 }
 
 function policyItem({ name, limit, windowMs }: PolicyResult): string {
@@ -51,25 +61,25 @@ function standingItem({ name, remaining, windowMs, resetAt }: PolicyResult): str
   return `"${name}";r=${remaining}${windowMs === undefined ? '' : `;t=${secondsUntil(resetAt)}`}`;
 }
 
-function append(res: Response, field: string, members: string): void {
+function appended(res: Response, field: string, members: string): string {
   const existing = res.getHeader(field);
-  res.setHeader(field, existing === undefined ? members : `${String(existing)}, ${members}`);
+  return existing === undefined ? members : `${String(existing)}, ${members}`;
 }
 
-function setDraft7(res: Response, { limit, remaining, resetAt, windowMs = 0 }: PolicyResult): void {
-  res.setHeader('RateLimit-Policy', `${limit};w=${seconds(windowMs)}`);
-  res.setHeader('RateLimit', `limit=${limit}, remaining=${remaining}, reset=${secondsUntil(resetAt)}`);
+function addDraft7(fields: Fields, { limit, remaining, resetAt, windowMs = 0 }: PolicyResult): void {
+  fields['RateLimit-Policy'] = `${limit};w=${seconds(windowMs)}`;
+  fields['RateLimit'] = `limit=${limit}, remaining=${remaining}, reset=${secondsUntil(resetAt)}`;
 }
 
-function setDraft6(res: Response, { limit, remaining, resetAt, windowMs = 0 }: PolicyResult): void {
-  res.setHeader('RateLimit-Policy', `${limit};w=${seconds(windowMs)}`);
-  res.setHeader('RateLimit-Limit', String(limit));
-  res.setHeader('RateLimit-Remaining', String(remaining));
-  res.setHeader('RateLimit-Reset', String(secondsUntil(resetAt)));
+function addDraft6(fields: Fields, { limit, remaining, resetAt, windowMs = 0 }: PolicyResult): void {
+  fields['RateLimit-Policy'] = `${limit};w=${seconds(windowMs)}`;
+  fields['RateLimit-Limit'] = String(limit);
+  fields['RateLimit-Remaining'] = String(remaining);
+  fields['RateLimit-Reset'] = String(secondsUntil(resetAt));
 }
 
-function setLegacy(res: Response, { limit, remaining, resetAt }: PolicyResult): void {
-  res.setHeader('X-RateLimit-Limit', String(limit));
-  res.setHeader('X-RateLimit-Remaining', String(remaining));
-  res.setHeader('X-RateLimit-Reset', String(seconds(resetAt.getTime())));
+function addLegacy(fields: Fields, { limit, remaining, resetAt }: PolicyResult): void {
+  fields['X-RateLimit-Limit'] = String(limit);
+  fields['X-RateLimit-Remaining'] = String(remaining);
+  fields['X-RateLimit-Reset'] = String(seconds(resetAt.getTime()));
 }

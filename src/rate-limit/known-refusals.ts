@@ -1,10 +1,10 @@
-import { toRetryAfterMs } from './limit-result.ts';
+import { type Refusal, toStanding } from './limit-result.ts';
 import type { LimiterConfig } from './limiter-options.ts';
 import type { LimitPlace } from './place.ts';
 import { type Decision, type LimitCall } from './store.ts';
 
-/** A question with what it takes to recognise it. */
-export interface PlannedCall extends LimitCall {
+/** What it takes to recognise a question. */
+interface Question {
   /** The client as in keys. */
   readonly client: string;
   readonly cost: number;
@@ -12,10 +12,20 @@ export interface PlannedCall extends LimitCall {
   readonly limits: string;
 }
 
+/** A question that can be recognised when it is asked again. */
+export type PlannedCall = LimitCall & Question;
+
+/** A refusal that nobody was asked about. */
+export interface KnownRefusal extends Refusal {
+  readonly retryAfterMs: number;
+  /** It is counted nowhere. */
+  readonly store: undefined;
+}
+
 /** What is known of refused clients without asking. */
 export interface KnownRefusals {
-  /** The decision, if it would be the same for certain. While Redis is away it is known for longer, or an outage would let everyone begin anew. */
-  find(call: PlannedCall, isAway: boolean): Decision | undefined;
+  /** The refusal, if it would be the same for certain. While Redis is away it is known for longer, or an outage would let everyone begin anew. */
+  find(question: Question, isAway: boolean): KnownRefusal | undefined;
   remember(call: PlannedCall, decision: Decision): void;
 }
 
@@ -24,20 +34,19 @@ export function createKnownRefusals(place: LimitPlace, { name, usesDenyCache }: 
   if (place.connection === undefined || !usesDenyCache) return { find: () => undefined, remember: () => undefined };
   const { denials, statistics } = place.limiter(name);
   return {
-    find(call, isAway) {
-      const denial = denials.find(call.client, call, isAway);
+    find(question, isAway) {
+      const denial = denials.find(question.client, question, isAway);
       if (denial === undefined) return undefined;
       statistics.count('refusedFromMemory');
-      const elapsedUs = Math.floor((performance.now() - denial.atMs) * 1_000);
-      const { memory } = denial;
-      return { ...memory, isNewBan: false, clockUs: memory.clockUs + elapsedUs };
+      const { memory, retryAfterMs } = denial;
+      return { reason: memory.reason, standing: memory.standing, retryAfterMs, store: undefined };
     },
     /** Only what is certain: nobody knows when a response ends. */
     remember(call, decision) {
       if (decision.status === 'admitted' || isWaitingForOthers(call, decision)) return;
-      const retryAfterMs = toRetryAfterMs(decision);
-      const { cost, limits } = call;
-      if (retryAfterMs > 0) denials.add(call.client, { cost, limits }, retryAfterMs, decision);
+      const standing = toStanding(decision, call.policies, false);
+      const reason = decision.status === 'banned' ? 'banned' : 'limit';
+      if (standing.retryAfterMs > 0) denials.add(call.client, call, standing.retryAfterMs, { reason, standing });
     },
   };
 }

@@ -47,6 +47,12 @@ export interface LimitResult {
 /** The part of a result that says where the client stands. */
 export type Standing = Omit<LimitResult, 'refund' | 'release' | 'reason' | 'allowed'>;
 
+/** What is remembered of a refusal: with the next of its kind only the time that is left has changed. */
+export interface Refusal {
+  readonly reason: 'limit' | 'banned';
+  readonly standing: Standing;
+}
+
 /** Reads a decision. Dates are on the clock of this process. */
 export function toStanding(decision: Decision, policies: readonly Policy[], isTaken: boolean): Standing {
   const offsetMs = Date.now() - decision.clockUs / 1_000;
@@ -104,7 +110,7 @@ function tightestOf(results: readonly PolicyResult[]): PolicyResult | undefined 
 }
 
 /** All policies must fit at the same time: the latest of them says when. */
-export function toRetryAfterMs({ status, views, clockUs, bannedUntilUs }: Decision): number {
+function toRetryAfterMs({ status, views, clockUs, bannedUntilUs }: Decision): number {
   if (status === 'admitted') return 0;
   const violated = views.filter(({ fits }) => !fits);
   if (violated.some(({ retryAtUs }) => retryAtUs < 0)) return Infinity;

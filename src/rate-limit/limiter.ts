@@ -1,10 +1,10 @@
 import { RateLimitExceededError, SuiteError } from '../core/errors.ts';
-import { type Asked, createDecider, type Outcome } from './decider.ts';
+import { type Asked, createDecider, type Verdict } from './decider.ts';
 import type { LimitResult } from './limit-result.ts';
 import { administrationOf, clientOf, type LimiterAdministration, type LimiterParts } from './limiter-administration.ts';
 import type { LimiterConfig } from './limiter-options.ts';
 import type { LimitPlace } from './place.ts';
-import { listedResult, toResult } from './to-result.ts';
+import { knownResult, listedResult, toResult } from './to-result.ts';
 
 /** What one request asks for. */
 export interface TakeOptions {
@@ -35,10 +35,26 @@ export interface RateLimiter extends LimiterAdministration {
 
 /** Creates a limiter. */
 export function createLimiter(place: LimitPlace, config: LimiterConfig): RateLimiter {
-  const parts = { place, config, shared: place.limiter(config.name), decider: createDecider(place, config) };
+  return limiterOf(limiterParts(place, config));
+}
+
+/** Creates what a limiter is made of. */
+export function limiterParts(place: LimitPlace, config: LimiterConfig): LimiterParts {
+  return { place, config, shared: place.limiter(config.name), decider: createDecider(place, config) };
+}
+
+/** The limiter that is made of these. */
+export function limiterOf(parts: LimiterParts): RateLimiter {
+  const { config } = parts;
   return {
     name: config.name,
-    take: (key, options = {}) => take(parts, key, options),
+    take(key, options = {}) {
+      try {
+        return Promise.resolve(take(parts, key, options)); // Its own promise, where it is one.
+      } catch (error) {
+        return Promise.reject(error);
+      }
+    },
     async takeOrThrow(key, options = {}) {
       const result = await take(parts, key, options);
       if (result.allowed) return result;
@@ -57,13 +73,20 @@ export function createLimiter(place: LimitPlace, config: LimiterConfig): RateLim
   };
 }
 
-async function take(parts: LimiterParts, key: string, options: TakeOptions): Promise<LimitResult> {
+/** Takes without waiting where the answer is known: that is what most requests of a flood are. */
+export function take(parts: LimiterParts, key: string, options: TakeOptions): LimitResult | Promise<LimitResult> {
   const { config, decider } = parts;
   const asked = toAsked(config, key, options);
-  const known = listed(config, asked);
-  if (known !== undefined) return tell(parts, asked, known, false);
-  const outcome = await decider.decide(asked, 'take');
-  return tell(parts, asked, resultOf(parts, asked, outcome), outcome.decision.isNewBan);
+  const onList = listed(config, asked);
+  if (onList !== undefined) return tell(parts, asked, onList, false);
+  const known = decider.known(asked);
+  if (known !== undefined) return tell(parts, asked, knownResult(known, config.isShadow), false);
+  return decide(parts, asked);
+}
+
+async function decide(parts: LimiterParts, asked: Asked): Promise<LimitResult> {
+  const verdict = await parts.decider.decide(asked, 'take');
+  return tell(parts, asked, resultOf(parts, asked, verdict), 'decision' in verdict && verdict.decision.isNewBan);
 }
 
 function toAsked(config: LimiterConfig, key: string, { cost = 1, limits, address }: TakeOptions): Asked {
@@ -78,8 +101,8 @@ function listed({ lists, isShadow }: LimiterConfig, { key, address }: Asked): Li
   return list === undefined ? undefined : listedResult(list, isShadow);
 }
 
-function resultOf({ config, decider, shared }: LimiterParts, { client }: Asked, outcome: Outcome): LimitResult {
-  return toResult(outcome, config.isShadow, decider, () => shared.denials.drop(client));
+function resultOf({ config, decider, shared }: LimiterParts, { client }: Asked, verdict: Verdict): LimitResult {
+  return toResult(verdict, config.isShadow, decider, () => shared.denials.drop(client));
 }
 
 /** Counts and tells what was decided. */

@@ -1,4 +1,5 @@
 import { type BanRules, type Conduct, forgottenAt } from './ban.ts';
+import { type Leases, latestOf } from './concurrency.ts';
 import { decide, rulesOf } from './decide.ts';
 import type { Decision, LimitCall, LimitStore } from './store.ts';
 
@@ -72,9 +73,10 @@ export function createMemoryStore(maxStates = 200_000, clockUs: () => number = m
     },
     async renew(name, id, leaseUs) {
       const nowUs = clockUs();
-      const leases = get(name, nowUs) as ReadonlyMap<string, number> | undefined;
+      const leases = get(name, nowUs) as Leases | undefined;
       if (leases?.has(id) !== true) return false;
-      states.set(name, { value: new Map([...leases, [id, nowUs + leaseUs]]), expiresAtUs: nowUs + leaseUs });
+      const renewed = new Map([...leases, [id, nowUs + leaseUs]]);
+      states.set(name, { value: renewed, expiresAtUs: latestOf(renewed) });
       return true;
     },
     async block(conduct, durationUs) {

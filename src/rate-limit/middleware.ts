@@ -2,7 +2,7 @@ import type { NextFunction, Request, RequestHandler, Response } from 'express';
 import { answerRefused } from './answer.ts';
 import { setLimitHeaders } from './headers.ts';
 import type { LimitResult } from './limit-result.ts';
-import { createLimiter, type RateLimiter } from './limiter.ts';
+import { limiterOf, limiterParts, type RateLimiter, take } from './limiter.ts';
 import { type RateLimitConfig, type RateLimitOptions, toRateLimitConfig } from './middleware-options.ts';
 import type { LimitPlace } from './place.ts';
 import { addressOf } from './request-key.ts';
@@ -23,7 +23,8 @@ export function createRateLimit(
   alsoKnown: readonly string[] = [],
 ): RateLimitHandler {
   const config = toRateLimitConfig(options, alsoKnown);
-  const limiter = createLimiter(place, config.limiter);
+  const parts = limiterParts(place, config.limiter);
+  const limiter = limiterOf(parts);
 
   async function admit(req: Request, res: Response, next: NextFunction): Promise<void> {
     // Nothing is waited for that is there already: most requests wait for Redis alone.
@@ -33,18 +34,20 @@ export function createRateLimit(
     const limits = config.limits.length === 0 ? undefined : await limitsOf(config, req, res);
     const cost = typeof config.cost === 'number' ? config.cost : await config.cost(req, res);
     const address = config.limiter.lists.isEmpty ? undefined : addressOf(req);
-    const result = await limiter.take(key, { cost, limits, address });
-    Object.assign(req, { [config.propertyName]: toRequestLimit(key, result) });
-    setLimitHeaders(res, result, config);
+    const taken = take(parts, key, { cost, limits, address });
+    const result = taken instanceof Promise ? await taken : taken;
+    (req as unknown as Record<string, unknown>)[config.propertyName] = toRequestLimit(key, result);
     if (!result.allowed) return refuse(req, res, next, result);
+    setLimitHeaders(res, result, config);
     res.rateLimit = { refund: result.refund, charge: (more) => limiter.charge(key, more, { limits }) };
     settleLater(req, res, result);
     next();
   }
 
   async function refuse(req: Request, res: Response, next: NextFunction, result: LimitResult): Promise<void> {
-    if (config.handler === undefined) await answerRefused(req, res, result, config);
-    else await config.handler(req, res, next, result);
+    if (config.handler === undefined) return answerRefused(req, res, result, config);
+    setLimitHeaders(res, result, config);
+    await config.handler(req, res, next, result);
   }
 
   function settleLater(req: Request, res: Response, result: LimitResult): void {

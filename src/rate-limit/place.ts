@@ -6,13 +6,14 @@ import { type Connection, connectionOf } from '../redis/connection.ts';
 import { createKeys, type Keys } from '../redis/keys.ts';
 import { checkEmbedded, checkPlace, createShelf, eventsOf, type PlaceOptions } from '../redis/place.ts';
 import { createDenyCache, type DenyCache } from './deny-cache.ts';
+import type { Refusal } from './limit-result.ts';
 import { createLiveSettings, createMemoryChanges, type LiveSettings } from './live-settings.ts';
 import { createMemoryStore } from './memory-store.ts';
 import { createRedisChanges, createRedisRefusedLog } from './redis-administration.ts';
 import { createRedisStore } from './redis-store.ts';
 import { createMemoryRefusedLog, type RefusedLog } from './refused-log.ts';
 import { createLimitStatistics, type LimitStatistics } from './statistics.ts';
-import type { Decision, LimitStore } from './store.ts';
+import type { LimitStore } from './store.ts';
 
 /** What all limiters of one connection and prefix share. */
 export interface LimitPlace {
@@ -37,7 +38,7 @@ export interface LimitPlace {
 
 /** What limiters of one name share in this process. */
 export interface SharedLimiter {
-  readonly denials: DenyCache<Decision>;
+  readonly denials: DenyCache<Refusal>;
   readonly settings: LiveSettings;
   readonly refused: RefusedLog;
   readonly statistics: LimitStatistics;
@@ -99,7 +100,7 @@ function openPlace(keys: Keys, events: EventBus, connection: Connection | undefi
 }
 
 function openLimiter(name: string, keys: Keys, connection: Connection | undefined): SharedLimiter {
-  const denials = createDenyCache<Decision>();
+  const denials = createDenyCache<Refusal>();
   const changes = connection === undefined ? createMemoryChanges() : createRedisChanges(connection, keys, name);
   return {
     denials,

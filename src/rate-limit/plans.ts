@@ -9,7 +9,7 @@ interface Plan {
   readonly policies: readonly Policy[];
   /** Last parts of the keys, one per policy. */
   readonly parts: readonly string[];
-  /** The limits in one word, for comparing. */
+  /** Policies and limits in one word, for comparing. */
   readonly limits: string;
 }
 
@@ -77,6 +77,7 @@ function toLimit({ name, limit }: PolicyConfig, given: number | undefined): numb
 
 function toPlan(configs: readonly PolicyConfig[], cost: number, limitOf: (policy: PolicyConfig) => number): Plan {
   const policies = configs.map((each) => toPolicy(each, limitOf(each), cost));
-  const limits = policies.map(({ limit, detail, windowUs }) => `${limit}/${detail}/${windowUs}`).join();
-  return { policies, parts: configs.map(partOf), limits };
+  const parts = configs.map(partOf);
+  const limits = policies.map(({ limit, detail }, i) => `${parts[i]}/${limit}/${detail}`).join();
+  return { policies, parts, limits };
 }

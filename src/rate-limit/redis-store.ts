@@ -43,38 +43,29 @@ interface Parts extends Connection {
   readonly breaks: Breaks;
 }
 
-/** What nobody waited for was counted by somebody else: when its answer comes, it is taken back. */
-function decideOnce(parts: Parts, call: LimitCall): Promise<Decision> {
+/** Fails with its connection. What nobody waited for any more was counted by somebody else: when its answer comes, it is taken back. */
+function decideOnce({ client, guard, breaks }: Parts, call: LimitCall): Promise<Decision> {
   let isAbandoned = false;
   function abandon(error: RedisError): never {
     isAbandoned = true;
     throw error;
   }
   const asked = { event: 'limit:error', operation: 'decide limit', key: call.conduct, fallback: abandon } as const;
-  return parts.guard(asked, () => decideWhileConnected(parts, call, () => isAbandoned));
-}
-
-/** Fails with its connection. What is answered later than that, or than `isAbandoned`, is taken back. */
-function decideWhileConnected({ client, breaks }: Parts, call: LimitCall, isAbandoned: () => boolean) {
-  return new Promise<Decision>((resolve, reject) => {
-    let hasBroken = false;
-    const unwatch = breaks.watch(call.conduct, (error) => {
-      hasBroken = true;
-      reject(error);
-    });
-    function answer(reply: unknown): void {
+  return guard(asked, (fail) => {
+    const unwatch = breaks.watch(call.conduct, fail);
+    function answered(reply: unknown): Decision {
       unwatch();
       const decision = toDecision(reply as Buffer);
-      resolve(decision);
-      if ((!hasBroken && !isAbandoned()) || !isCounted(call, decision)) return;
+      if (!isAbandoned || !isCounted(call, decision)) return decision;
       // Past the guard, whose circuit is open still: Redis has just answered.
       takeBack(client, call, { atUs: decision.nowUs, id: call.id }).catch(() => undefined);
+      return decision;
     }
-    function fail(error: Error): void {
+    function failed(error: unknown): never {
       unwatch();
-      reject(error);
+      throw error;
     }
-    send(client, call).then(answer, fail);
+    return send(client, call).then(answered, failed);
   });
 }
 

@@ -7,9 +7,11 @@ export const renewLease = defineScript({
   lua: `
 if not redis.call('ZSCORE', leases, id) then return 0 end
 local time = redis.call('TIME')
-local ends = tonumber(time[1]) * 1000000 + tonumber(time[2]) + tonumber(lease)
-redis.call('ZADD', leases, string.format('%.0f', ends), id)
-redis.call('PEXPIRE', leases, string.format('%.0f', math.ceil(tonumber(lease) / 1000)))
+local clock = time[1] * 1000000 + time[2]
+redis.call('ZADD', leases, string.format('%.0f', clock + lease), id)
+-- Others may be longer: the key lives as long as the longest.
+local latest = redis.call('ZREVRANGE', leases, 0, 0, 'WITHSCORES')[2]
+redis.call('PEXPIRE', leases, string.format('%.0f', math.ceil((latest - clock) / 1000) + 1))
 return 1
 `,
 });

@@ -29,7 +29,7 @@ export function ip(options: { readonly subnet?: number } = {}): (req: Request) =
     if (trusted === false && !hasWarned && req.headers['x-forwarded-for'] !== undefined) warnOfProxy();
     const address = addressOf(req);
     if (address === undefined) throw new LimitKeyError(`The client's address is not an IP address.`);
-    return ipKeyGenerator(address, subnet);
+    return address.includes(':') ? ipKeyGenerator(address, subnet) : address;
   };
 }
 

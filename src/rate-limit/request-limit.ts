@@ -33,7 +33,11 @@ declare global {
 
 /** What was decided, for the request. */
 export function toRequestLimit(key: string, result: LimitResult): RequestLimit {
-  return { ...result, key, used: Math.max(0, result.limit - result.remaining), resetTime: result.resetAt };
+  // Member by member: spreading would cost more than all else about a refusal from memory.
+  const { allowed, reason, limit, remaining, resetAt, retryAfterMs, policy, policies, refund, release } = result;
+  const used = Math.max(0, limit - remaining);
+  const told = { key, allowed, reason, limit, used, remaining, resetAt, retryAfterMs, policy, policies, refund };
+  return Object.assign(told, release === undefined ? { resetTime: resetAt } : { resetTime: resetAt, release });
 }
 
 /** Calls back once, when the response has been sent or its client has gone, which may be already. */

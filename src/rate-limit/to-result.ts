@@ -1,4 +1,5 @@
-import type { Decider, Outcome } from './decider.ts';
+import type { Decider, Outcome, Verdict } from './decider.ts';
+import type { KnownRefusal } from './known-refusals.ts';
 import { holdLeases } from './leases.ts';
 import { type LimitReason, type LimitResult, type Standing, toStanding } from './limit-result.ts';
 import { isCounted } from './store.ts';
@@ -7,7 +8,8 @@ import { isCounted } from './store.ts';
 const RETRY_UNKNOWN_MS = 1_000;
 
 /** What the caller is told of a decision. `onRefund` hears of a refund before it is made. */
-export function toResult(outcome: Outcome, isShadow: boolean, decider: Decider, onRefund: () => void): LimitResult {
+export function toResult(outcome: Verdict, isShadow: boolean, decider: Decider, onRefund: () => void): LimitResult {
+  if ('standing' in outcome) return knownResult(outcome, isShadow);
   const { call, decision, store } = outcome;
   const isAdmitted = decision.status === 'admitted';
   const { limit, remaining, resetAt, retryAfterMs, policy, policies } = standingOf(outcome);
@@ -26,6 +28,12 @@ export function toResult(outcome: Outcome, isShadow: boolean, decider: Decider, 
   }
   const release = leases?.release;
   return release === undefined ? Object.assign(told, { refund }) : Object.assign(told, { refund, release });
+}
+
+/** What the caller is told of a client that is known to be refused. */
+export function knownResult({ reason, standing, retryAfterMs }: KnownRefusal, isShadow: boolean): LimitResult {
+  const { limit, remaining, resetAt, policy, policies } = standing;
+  return { allowed: isShadow, reason, limit, remaining, resetAt, retryAfterMs, policy, policies, refund: nothing };
 }
 
 /** What the caller is told of a client on a list. */

@@ -20,11 +20,11 @@ interface GuardedCall<Fallback> {
 
 /**
  * Sends one call under the connection's rules: never waits past the deadline, never sends while the circuit is open or too much is in flight,
- * and answers with the call's own fallback instead. What was sent and timed out may still happen.
+ * and answers with the call's own fallback instead. What was sent and timed out may still happen. `send` may `fail` before it is answered.
  */
 export type Guard = <Reply, Fallback>(
   call: GuardedCall<Fallback>,
-  send: () => Promise<Reply>,
+  send: (fail: (cause: unknown) => void) => Promise<Reply>,
 ) => Promise<Reply | Fallback>;
 
 export interface GuardOptions {
@@ -141,7 +141,11 @@ export function createGuard({ client, events, turn, deadlineMs, maxInFlight }: G
         answerInstead(call, error, events).then(resolve, reject);
       }
 
-      send().then(
+      function failBecause(cause: unknown): void {
+        fail(toRedisError(call.operation, cause));
+      }
+
+      send(failBecause).then(
         (reply) => {
           circuit.inFlight--;
           if (!settle()) return;
@@ -150,7 +154,7 @@ export function createGuard({ client, events, turn, deadlineMs, maxInFlight }: G
         },
         (cause: unknown) => {
           circuit.inFlight--;
-          fail(toRedisError(call.operation, cause));
+          failBecause(cause);
         },
       );
     });

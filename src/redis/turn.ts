@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { startDeadline } from '../core/deadline.ts';
+import { createWaitingList, type WaitingList } from '../core/waiting-list.ts';
 import { isCluster, type RedisClient } from './client.ts';
 
 /** One turn of the event loop, in which what is sent to Redis leaves together. */
@@ -74,7 +75,7 @@ export interface TurnDeadlines {
 
 /** The calls of one turn that are not answered yet. */
 interface Sent {
-  readonly waiting: Set<() => void>;
+  readonly waiting: WaitingList<() => void>;
   /** Absent until they have left. */
   cancel?: () => void;
 }
@@ -84,11 +85,13 @@ export function createTurnDeadlines(turn: Turn, deadlineMs: number): TurnDeadlin
   let current: Sent | undefined;
 
   function begin(): Sent {
-    const sent: Sent = { waiting: new Set() };
+    const sent: Sent = { waiting: createWaitingList() };
     turn.atEnd(() => {
       current = undefined;
-      if (sent.waiting.size > 0)
-        sent.cancel = startDeadline(deadlineMs, () => sent.waiting.forEach((expire) => expire()));
+      if (sent.waiting.isEmpty) return;
+      sent.cancel = startDeadline(deadlineMs, () => {
+        for (const expire of sent.waiting.takeAll()) expire();
+      });
     });
     return sent;
   }
@@ -97,9 +100,10 @@ export function createTurnDeadlines(turn: Turn, deadlineMs: number): TurnDeadlin
     add(expire) {
       current ??= begin();
       const sent = current;
-      sent.waiting.add(expire);
+      const leave = sent.waiting.add(expire);
       return () => {
-        if (sent.waiting.delete(expire) && sent.waiting.size === 0) sent.cancel?.();
+        leave();
+        if (sent.waiting.isEmpty) sent.cancel?.();
       };
     },
   };

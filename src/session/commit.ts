@@ -15,7 +15,7 @@ import { peekSession } from './watch-use.ts';
  */
 export function commitSession(exchange: SessionExchange): void {
   const { res } = exchange;
-  const headers = { ...res.getHeaders() };
+  const headers = res.getHeaders();
   let saving: Promise<unknown> | undefined;
   holdResponse(
     res,
@@ -146,19 +146,17 @@ function holdEnd(exchange: SessionExchange, savingOf: () => Promise<unknown> | u
     );
   }
 
-  Object.assign(res, {
-    end(...args: Parameters<typeof end>) {
-      if (hasEnded) return res;
-      hasEnded = true;
-      const saving = res.headersSent ? saveRest() : undefined;
-      if (saving === undefined) return end.apply(res, args);
-      saving.then(
-        (mayEnd) => mayEnd && end.apply(res, args),
-        (error: unknown) => cut(exchange, error),
-      );
-      return res;
-    },
-  });
+  res.end = function endSaved(...args: Parameters<typeof end>) {
+    if (hasEnded) return res;
+    hasEnded = true;
+    const saving = res.headersSent ? saveRest() : undefined;
+    if (saving === undefined) return end.apply(res, args);
+    saving.then(
+      (mayEnd) => mayEnd && end.apply(res, args),
+      (error: unknown) => cut(exchange, error),
+    );
+    return res;
+  } as typeof end;
   return () => {
     hasEnded = false;
   };

@@ -59,7 +59,10 @@ export interface SessionEngine extends EngineParts {
   onEnd(callback: (handle: string) => void): void;
 }
 
-/** Clocks of hosts may differ from Redis' by so much before a session counts as expired that Redis still has. */
+/**
+ * Redis ends sessions to the millisecond, and asks no other clock. Reading asks again, for what others have made last longer: connect-redis, or a configuration of longer timeouts. There it is the clock of a host that
+ * is compared with that of another, and these may differ by so much.
+ */
 const CLOCK_SKEW_MS = 60_000;
 
 export function createEngine(parts: EngineParts): SessionEngine {
@@ -146,7 +149,8 @@ export function createEngine(parts: EngineParts): SessionEngine {
     const { ref, record } = base;
     const indexedUntil = await keepIndexed(session, record);
     const everyMs = Math.floor(interval(session));
-    const outcome = await records.touch(ref, { idleMs: idle(session), everyMs, indexedUntil }).catch(failed);
+    const { createdAt } = record;
+    const outcome = await records.touch(ref, { idleMs: idle(session), everyMs, createdAt, indexedUntil }).catch(failed);
     if (outcome === 'gone') {
       tell('gone', ref, session);
       return undefined;

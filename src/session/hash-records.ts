@@ -39,24 +39,25 @@ export function createHashRecords(options: HashRecordsOptions): SessionRecords {
   }
 
   function decode(key: string, reply: unknown): SessionRecord | 'corrupt' | undefined {
-    const stored = toTexts(reply);
-    if (stored.size === 0) return undefined;
+    const texts = toTexts(reply);
+    const names = Object.keys(texts);
+    if (names.length === 0) return undefined;
     const fields = new Map<string, string>();
     let mustRewrite = false;
-    for (const [name, text] of stored) {
+    for (const name of names) {
       if (!name.startsWith('.')) continue;
+      const text = texts[name] ?? '';
       const opened = seal === noSeal ? text : seal.open(text, `${key}${name}`);
       if (opened === undefined) return 'corrupt';
       fields.set(name.slice(1), typeof opened === 'string' ? opened : opened.text);
       mustRewrite ||= typeof opened !== 'string' && opened.isOld;
     }
-    const time = (name: string): number => Number(stored.get(name) ?? 0);
     return {
       fields,
-      createdAt: time('c'),
-      touchedAt: time('t'),
-      indexedUntil: time('x'),
-      stored: onConflict === 'reject' ? stored : NOTHING,
+      createdAt: Number(texts['c'] ?? 0),
+      touchedAt: Number(texts['t'] ?? 0),
+      indexedUntil: Number(texts['x'] ?? 0),
+      stored: onConflict === 'reject' ? new Map(Object.entries(texts)) : NOTHING,
       mustRewrite,
     };
   }
@@ -101,7 +102,7 @@ export function createHashRecords(options: HashRecordsOptions): SessionRecords {
         createdAt: Number(reply[2]),
         touchedAt: Number(reply[1]),
         indexedUntil: write.indexedUntil,
-        stored: storedAfter(write, plan.pairs),
+        stored: onConflict === 'reject' ? storedAfter(write, plan.pairs) : NOTHING,
         mustRewrite: false,
       };
     },
@@ -169,17 +170,13 @@ function sha1(text: string | undefined): string {
   return text === undefined ? '' : createHash('sha1').update(text).digest('hex');
 }
 
-/** HGETALL's reply: flat from a script, otherwise as the client maps it. */
-function toTexts(reply: unknown): Map<string, string> {
-  if (reply instanceof Map) return reply as Map<string, string>;
-  const texts = new Map<string, string>();
-  if (!Array.isArray(reply)) {
-    const object = reply as Record<string, string>;
-    for (const name of Object.keys(object)) texts.set(name, object[name] ?? '');
-    return texts;
-  }
+/** HGETALL's reply: flat from a script, otherwise as the client maps it. No name is one that objects know: all begin with a dot, or are one letter. */
+function toTexts(reply: unknown): Readonly<Record<string, string>> {
+  if (reply instanceof Map) return Object.fromEntries(reply as Map<string, string>);
+  if (!Array.isArray(reply)) return reply as Record<string, string>;
   const flat = (reply as (string | string[])[]).flat();
-  for (let i = 0; i < flat.length; i += 2) texts.set(String(flat[i]), String(flat[i + 1]));
+  const texts: Record<string, string> = {};
+  for (let i = 0; i < flat.length; i += 2) texts[String(flat[i])] = String(flat[i + 1]);
   return texts;
 }
 

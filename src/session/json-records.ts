@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { LRUCache } from 'lru-cache';
+import { createBounded } from '../core/bounded.ts';
 import { RedisError } from '../core/errors.ts';
 import { mayReadReplicas } from '../redis/client.ts';
 import type { Connection } from '../redis/connection.ts';
@@ -44,7 +44,7 @@ const MAX_ATTEMPTS = 100;
 export function createJsonRecords({ connection, prefix, absoluteMs, onConflict }: JsonRecordsOptions): JsonRecords {
   const { client, guard } = connection;
   /** The format has no place for it, and writing it would make connect-redis' processes lose theirs. */
-  const touchedAt = new LRUCache<string, number>({ max: 50_000 });
+  const touchedAt = createBounded<string, number>(50_000);
   const keyOf = ({ id }: SessionRef): string | undefined => (id === undefined ? undefined : prefix + id);
 
   async function text(ref: SessionRef): Promise<string | undefined> {
@@ -141,14 +141,16 @@ export function createJsonRecords({ connection, prefix, absoluteMs, onConflict }
       return stored === undefined ? undefined : toRecord(ref, stored);
     },
     write: (ref, write) => (write.base === undefined ? create(ref, write) : update(ref, write, write.base)),
-    async touch(ref, { idleMs, everyMs }) {
+    async touch(ref, { idleMs, everyMs, createdAt }) {
       const key = keyOf(ref);
       if (key === undefined) return 'gone';
       if (Date.now() - (touchedAt.get(ref.handle) ?? 0) < everyMs) return 'recent';
-      const isThere = await guard({ operation: 'touch session', key, fallback: noFallback }, () =>
-        client.pexpire(key, Math.ceil(idleMs)),
+      const ttlMs = Math.ceil(Math.min(idleMs, createdAt + absoluteMs - Date.now()));
+      const isThere = await guard(
+        { operation: 'touch session', key, fallback: noFallback },
+        () => client.pexpire(key, ttlMs), // A time that has passed deletes it.
       );
-      if (isThere !== 1) return 'gone';
+      if (isThere !== 1 || ttlMs < 1) return 'gone';
       touchedAt.set(ref.handle, Date.now());
       return 'touched';
     },

@@ -71,7 +71,8 @@ async function freshStamp({ register }: SessionEngine): Promise<Stamp> {
   return stamp;
 }
 
-async function wasRevoked({ register }: SessionEngine, userId: string, stamp: Stamp): Promise<boolean> {
+/** Whether all sessions of a user were ended since then. */
+export async function wasRevoked({ register }: SessionEngine, userId: string, stamp: Stamp): Promise<boolean> {
   const user = toRecordText(userId);
   if (!(await register.refresh())) return true; // Not known: better logged in again than not logged out.
   return register.judge(stamp, () => ({ key: '', tags: [], user })) === 'dead';

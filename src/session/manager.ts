@@ -5,7 +5,7 @@ import { toRecordText } from '../register/records.ts';
 import { loginOf, type SessionEngine } from './engine.ts';
 import { toFailure } from './failure.ts';
 import { handleOf, isHandle, refOf } from './handle.ts';
-import { logIn, mayBeUnderWay, storeBehind, storeOf } from './login.ts';
+import { logIn, mayBeUnderWay, storeBehind, storeOf, wasRevoked } from './login.ts';
 import type { Stamp } from '../register/mirror.ts';
 import type { SessionRef } from './records.ts';
 import { fromFields } from './session-data.ts';
@@ -176,16 +176,19 @@ async function exempt(engine: SessionEngine, ref: SessionRef, userId: string): P
 }
 
 /**
- * The end of {@link exempt}: as old as all that has been written. Another call that excepts the same session may have come to its end, and made it older than our record: that is not asked here. A call that ends it
- * deletes it, and then there is nothing to settle.
+ * The end of {@link exempt}: as old as all that has been written. Of another call that excepts the same session too, which may have come to its end: that is not asked here. A call that ends the session deletes it, and
+ * then there is nothing to settle. Again, where more was written meanwhile: what this call has saved would be older than that.
  */
-async function settle({ register, records, save }: SessionEngine, ref: SessionRef, own: Stamp): Promise<void> {
+async function settle(engine: SessionEngine, ref: SessionRef, own: Stamp): Promise<void> {
+  const { register, records } = engine;
   const stamp = ((await register.refresh()) ? register.stamp() : undefined) ?? own;
   const record = await records.read(ref);
   if (record === undefined || record === 'corrupt') return;
   const data = fromFields(record.fields, record.touchedAt);
   const login = data && loginOf(data);
-  if (login !== undefined) await save(ref, { ...data, suiteLogin: { ...login, ...stamp } }, { ref, record });
+  if (login === undefined) return;
+  const saved = await engine.save(ref, { ...data, suiteLogin: { ...login, ...stamp } }, { ref, record });
+  if (saved !== undefined && (await wasRevoked(engine, login.userId, stamp))) await settle(engine, ref, own);
 }
 
 function toHandles(except: string | readonly string[] | Request): ReadonlySet<string> {

@@ -6,7 +6,7 @@ import type { SessionCookie } from './cookie.ts';
 import type { MiddlewareParts, SessionExchange } from './exchange.ts';
 import { createGenerator } from './generate.ts';
 import type { OnRedisError } from './options.ts';
-import { peekSession, watchUse } from './watch-use.ts';
+import { makeSlot, peekSession, watchUse } from './watch-use.ts';
 
 /**
  * Does what express-session's middleware does, with its Session, Cookie and Store, and has everything done before the headers leave that has to be done before they leave. A request is
@@ -24,14 +24,14 @@ export function createMiddleware(parts: MiddlewareParts): RequestHandler {
     }
     const sent = cookie.read(req);
     const exchange: SessionExchange = { engine, store, cookie, options, req, res, next, sent };
+    makeSlot(req);
     req.sessionStore = store;
     if (sent === undefined) {
       generate(req);
       proceed(exchange);
       return;
     }
-    const opened = store.open(req, sent.id).then((isFound) => isFound || generate(req));
-    opened.then(
+    store.open(req, sent.id).then(
       () => process.nextTick(proceed, exchange), // What the application throws is no rejection of ours.
       (error: unknown) => process.nextTick(refuse, exchange, error),
     );

@@ -67,6 +67,8 @@ interface SessionTouch {
   readonly idleMs: number;
   /** Nothing is written when the last touch is not older. */
   readonly everyMs: number;
+  /** As it was read. */
+  readonly createdAt: number;
   readonly indexedUntil: number;
 }
 

@@ -182,17 +182,17 @@ export class RedisSessionStore extends RedisStore {
     };
   }
 
-  /** @internal Gives a request the session with an id. Resolves false when there is none. */
-  async open(req: Request, id: string): Promise<boolean> {
+  /** @internal Gives a request the session with an id, or a new one under another id when there is none. */
+  async open(req: Request, id: string): Promise<void> {
     const found = await this.#engine.load(refOf(id));
-    if (found === undefined) return false;
-    if (isObject(found.data.cookie)) {
+    if (found === undefined) {
+      this.#generateAs(req);
+    } else if (isObject(found.data.cookie)) {
       req.sessionID = id;
       this.#bases.set(super.createSession(req, found.data), found);
     } else {
       this.begin(req); // Something else was stored: express-session cannot make a session of it.
     }
-    return true;
   }
 
   /** @internal Gives a request a session that is saved only when something is put into it. */

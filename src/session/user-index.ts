@@ -1,4 +1,4 @@
-import { LRUCache } from 'lru-cache';
+import { createBounded } from '../core/bounded.ts';
 import type { Connection } from '../redis/connection.ts';
 import { noFallback } from '../redis/guard.ts';
 import type { Keys } from '../redis/keys.ts';
@@ -77,7 +77,7 @@ const MAX_USERS = 100_000;
 
 /** A map per user, in this process. */
 export function createMemoryUserIndex(): UserIndex {
-  const users = new LRUCache<string, Map<string, number>>({ max: MAX_USERS });
+  const users = createBounded<string, Map<string, number>>(MAX_USERS);
   let lastUs = 0;
 
   return {

@@ -51,12 +51,12 @@ describe('what is told of a lease while the answer to the question is on its way
       await theirs(other.ask('k', { seen: undefined }))
     ).ended; // It listens from now on.
     const call = client.call.bind(client) as (...args: unknown[]) => Promise<unknown>;
-    client.call = (async (...args: unknown[]) => {
+    client.call = async (...args: unknown[]) => {
       const reply = await call(...args);
       first.settle('stored');
       await new Promise((resolve) => setTimeout(resolve, 80));
       return reply;
-    }) as typeof client.call;
+    };
     const { ended } = await theirs(other.ask('k', { seen: undefined }));
     expect(await ended).toBe('stored');
   });

@@ -257,6 +257,35 @@ describe.each(BACKENDS)('getOrSet on %s', (_name, connect, place) => {
       await eventually(() => data.get('k'), 'new');
     });
 
+    it('with fresh take part in no load that began before, and nothing stands in for it', async () => {
+      const { data } = open();
+      const options = { ttl: '30ms', jitter: 0, failSafe: '1m', coalesce: 'process' } as const;
+      await data.getOrSet('k', () => 'old', options);
+      await sleep(60);
+      const held = heldLoad<string>();
+      const before = data.getOrSet('k', held.load, options);
+      await held.begun;
+      expect(await data.getOrSet('k', () => 'new', { ...options, fresh: true })).toBe('new');
+      const error = new Error('no database');
+      await expect(data.getOrSet('k', () => Promise.reject(error), { ...options, fresh: true })).rejects.toBe(error);
+      held.end('late');
+      await before;
+    });
+
+    it('end by signal, stale value or not', async () => {
+      const { data } = open();
+      const options = { ttl: '30ms', jitter: 0, failSafe: '1m', coalesce: 'process' } as const;
+      await data.getOrSet('k', () => 'old', options);
+      await sleep(60);
+      const held = heldLoad<string>();
+      const controller = new AbortController();
+      const call = data.getOrSet('k', held.load, { ...options, signal: controller.signal });
+      await held.begun;
+      controller.abort(new Error('gone'));
+      await expect(call).rejects.toThrow('gone');
+      held.end('late');
+    });
+
     it('take off a random part of the lifetime, a tenth at most unless said', async () => {
       const { data } = open();
       const ttls: number[] = [];
@@ -316,5 +345,13 @@ describe.each(BACKENDS)('getOrSet on %s', (_name, connect, place) => {
     const second = await data.getOrSet('k', () => new User());
     expect(first).toStrictEqual({ id: 7, at: new Date(0) });
     expect(second).toStrictEqual(first);
+  });
+
+  it('refuses a loader that asks for its own key, which would wait for itself', async () => {
+    const { data } = open();
+    const outer = data.getOrSet('k', () => data.getOrSet('k', () => 1));
+    await expect(outer).rejects.toThrow('its loader asks for it itself');
+    const load = async (): Promise<number> => (await data.getOrSet('other', () => 1)) + 1;
+    expect(await data.getOrSet('k', load)).toBe(2);
   });
 });

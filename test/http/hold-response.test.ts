@@ -1,4 +1,4 @@
-import type { ServerResponse } from 'node:http';
+import { ServerResponse } from 'node:http';
 import { describe, expect, it } from '@jest/globals';
 import { holdResponse } from '../../src/http/hold-response.ts';
 import { ask, gate, listen, until } from '../http-cache/support.ts';
@@ -48,7 +48,7 @@ describe('a held response', () => {
         () => res.removeHeader('X-Late'),
         () => res.writeHead(500),
       ]) {
-        expect(late).toThrow('Cannot set headers after they are sent');
+        expect(late).toThrow(expect.objectContaining({ code: 'ERR_HTTP_HEADERS_SENT' }));
       }
       res.statusCode = 500;
       res.end('b');
@@ -58,6 +58,17 @@ describe('a held response', () => {
     expect(answer).toMatchObject({ status: 200, text: 'ab' });
     expect(answer.headers).not.toHaveProperty('x-late');
     expect(seen).toEqual([false, true]);
+  });
+
+  it('is a failure to who gets what somebody has sent past it', async () => {
+    const { passed, open } = gate();
+    const port = await held(passed, (res) => {
+      res.write('held');
+      Reflect.apply(Reflect.get(ServerResponse.prototype, 'end'), res, ['past']);
+      res.socket?.end();
+    });
+    expect((await ask(port, '/')).status).toBe(500);
+    open();
   });
 
   it('asks writers for patience and tells them when to go on', async () => {

@@ -111,6 +111,41 @@ describe('decisions in Redis', () => {
     }
   });
 
+  it.each([
+    ['Redis', store],
+    ['memory', createMemoryStore()],
+  ])(
+    'count a long lease for as long as it lives, whatever shorter ones are taken and renewed beside it: %s',
+    async (_place, kept) => {
+      const prefix = uniquePrefix();
+      const long = callOf([leases(5, 60_000_000)], { prefix });
+      const short = callOf([leases(5, 40_000)], { prefix });
+      const name = long.names[0] ?? '';
+      const remaining = async (): Promise<unknown> =>
+        (await kept.decide({ ...long, mode: 'peek' })).views.map((view) => view.remaining);
+      await kept.decide(long);
+      await kept.decide(short);
+      await sleep(60);
+      expect(await remaining()).toEqual([4]);
+      const renewed = callOf([leases(5, 20_000_000)], { prefix });
+      await kept.decide(renewed);
+      expect(await kept.renew(name, renewed.id, 20_000)).toBe(true);
+      await sleep(40);
+      expect(await remaining()).toEqual([4]);
+    },
+  );
+
+  it.each([
+    ['Redis', store],
+    ['memory', createMemoryStore()],
+  ])('that are taken back at a higher cost than they used leave no more than the limit: %s', async (_place, kept) => {
+    const prefix = uniquePrefix();
+    const { nowUs } = await kept.decide(callOf([fixed(5, 60_000_000)], { prefix }));
+    const dearer = callOf([fixed(5, 60_000_000, { cost: 3 })], { prefix });
+    await kept.refund(dearer, { atUs: nowUs, id: dearer.id });
+    expect((await kept.decide({ ...dearer, mode: 'peek' })).views[0]?.remaining).toBe(5);
+  });
+
   it('forget leases that have expired', async () => {
     const prefix = uniquePrefix();
     for (let i = 0; i < 20; i++) await store.decide(callOf([leases(50, 3_000)], { prefix }));

@@ -4,11 +4,11 @@ import express from 'express';
 import request from 'supertest';
 import { ip } from '../../src/index.ts';
 import { createDenyCache } from '../../src/rate-limit/deny-cache.ts';
+import type { Refusal } from '../../src/rate-limit/limit-result.ts';
 import { createLimiter } from '../../src/rate-limit/limiter.ts';
 import { toLimiterConfig } from '../../src/rate-limit/limiter-options.ts';
 import { createMemoryStore } from '../../src/rate-limit/memory-store.ts';
 import { limitPlaceOf } from '../../src/rate-limit/place.ts';
-import type { Decision } from '../../src/rate-limit/store.ts';
 import { uniquePrefix } from '../support/connections.ts';
 import { type KnownFault, keysOf, patientSuite, type Servers } from './known-faults.ts';
 import { appOf, statusesOf, visit } from './support.ts';
@@ -136,7 +136,7 @@ export const KNOWN_ATTACKS: readonly KnownFault[] = [
     'more refused clients than a process remembers: each stays refused',
     async (servers) => {
       const place = limitPlaceOf({ redis: servers.connect(), prefix: uniquePrefix(), deadline: '10s' });
-      const shared = { ...place.limiter('default'), denials: createDenyCache<Decision>(2) };
+      const shared = { ...place.limiter('default'), denials: createDenyCache<Refusal>(2) };
       const limiter = createLimiter({ ...place, limiter: () => shared }, toLimiterConfig({ limit: 1, window: '1h' }));
       const clients = Array.from({ length: 8 }, (_, i) => `c${i}`);
       const rounds: number[] = [];

@@ -1,6 +1,6 @@
 import { describe, expect, it, jest } from '@jest/globals';
 import express, { type RequestHandler } from 'express';
-import request from 'supertest';
+import request, { type Response } from 'supertest';
 import { ConfigError, rateLimit, type RateLimitOptions, type Suite } from '../../src/index.ts';
 import { testRedis, uniquePrefix } from '../support/connections.ts';
 import { eventually } from '../support/outages.ts';
@@ -150,6 +150,43 @@ describe.each(places)('a limited route on %s', (_place, open) => {
     expect(suite.stats().limits['api']).toMatchObject({ admitted: 1, shadowed: 1, refused: 0 });
   });
 
+  it('refuses the same way each time, also who is known to be refused, and HEAD without the body', async () => {
+    const app = appOf(open().rateLimit({ limit: 0, window: '1h', legacyHeaders: true }));
+    const told = ({ headers: { date: _date, 'x-ratelimit-reset': _reset, ...fields } }: Response): unknown => fields;
+    const [first, second] = await visit(app, 2);
+    const head = await request(app).head('/');
+    expect([first?.status, second?.status, head.status]).toEqual([429, 429, 429]);
+    expect(told(second as Response)).toEqual(told(first as Response));
+    expect(told(head)).toEqual(told(first as Response));
+    expect(second?.text).toBe(first?.text);
+    expect(first?.headers).toMatchObject({
+      'content-type': 'application/problem+json; charset=utf-8',
+      'content-length': String(first?.text.length),
+      'ratelimit-policy': '"default";q=0;w=3600',
+      'x-ratelimit-limit': '0',
+    });
+  });
+
+  it('tells the handler of who is known to be refused what it told at first', async () => {
+    const seen: unknown[] = [];
+    const handler: RateLimitOptions['handler'] = (req, res) => {
+      const { retryAfterMs, ...told } = req.rateLimit ?? {};
+      seen.push({ ...told, resetAt: undefined, resetTime: undefined, policies: undefined, refund: undefined });
+      res.sendStatus(Number(retryAfterMs) > 3_500_000 ? 429 : 500);
+    };
+    const app = appOf(open().rateLimit({ limit: 1, window: '1h', handler }));
+    expect(statusesOf(await visit(app, 4))).toEqual([200, 429, 429, 429]);
+    expect(seen[0]).toMatchObject({
+      key: '127.0.0.1',
+      allowed: false,
+      reason: 'limit',
+      limit: 1,
+      used: 1,
+      remaining: 0,
+    });
+    expect(seen.slice(1)).toEqual([seen[0], seen[0]]);
+  });
+
   it('tells of refusals and counts them', async () => {
     const suite = open();
     const told: unknown[] = [];
@@ -209,6 +246,12 @@ describe('a limited route', () => {
       [418, 'limit'],
       [200, 'ok'],
     ]);
+  });
+
+  it('sends no body with a status that has none', async () => {
+    const { status, text, headers } = await request(appOf(suiteOf().rateLimit({ limit: 0, statusCode: 204 }))).get('/');
+    expect([status, text, headers['content-type'], headers['content-length']]).toEqual([204, '', undefined, undefined]);
+    expect(headers['ratelimit-policy']).toBe('"default";q=0;w=60');
   });
 
   it('skips, allows and denies by list', async () => {

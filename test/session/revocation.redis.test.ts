@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import type { Redis } from 'ioredis';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createSuite, type SessionOptions, type Suite } from '../../src/index.ts';
-import { listen, until } from '../http-cache/support.ts';
+import { gate, listen, until } from '../http-cache/support.ts';
 import { testRedis, uniquePrefix } from '../support/connections.ts';
 import { appWith, type Browser, browser, holdScript, SECRET } from './support.ts';
 
@@ -26,6 +26,20 @@ async function startProcess(prefix: string, options: SessionOptions = {}): Promi
   });
   const port = await listen(app);
   return { suite, redis, open: () => browser(port) };
+}
+
+/** Holds back the question for a user's sessions. */
+function holdListing(redis: Redis): ReturnType<typeof holdScript> {
+  const { passed, open } = gate();
+  const zrange = redis.zrange.bind(redis) as (...args: unknown[]) => Promise<unknown>;
+  let isHeld = false;
+  const holding = async (...args: unknown[]): Promise<unknown> => {
+    isHeld = true;
+    await passed;
+    return zrange(...args);
+  };
+  Object.assign(redis, { zrange: holding });
+  return { held: () => isHeld, release: open };
 }
 
 describe('ending all sessions of a user', () => {
@@ -58,6 +72,31 @@ describe('ending all sessions of a user', () => {
     await user.ask('/login', { method: 'POST' });
     expect((await user.ask('/me')).text).toBe('ada');
   });
+
+  it.each([
+    ['has written that all are ended', holdListing],
+    ['saves the one it excepts', (redis: Redis) => holdScript(redis, ':sess:', 2)],
+  ])(
+    'leaves a session alone that two calls except, also where one %s while the other comes and goes',
+    async (_step, hold) => {
+      const prefix = uniquePrefix();
+      const strict = { revocation: 'strict' } as const;
+      const [one, two] = [await startProcess(prefix, strict), await startProcess(prefix, strict)];
+      const [user, other] = [two.open(), two.open()];
+      await user.ask('/login', { method: 'POST' });
+      const except = (await two.suite.sessions.list('ada')).map(({ handle }) => handle);
+      await other.ask('/login', { method: 'POST' });
+      const step = hold(one.redis);
+      const ending = one.suite.sessions.destroyAll('ada', { except });
+      await until(step.held);
+      await two.suite.sessions.destroyAll('ada', { except });
+      step.release();
+      await ending;
+      expect([(await user.ask('/me')).text, (await other.ask('/me')).text]).toEqual(['ada', 'nobody']);
+      await two.suite.sessions.destroyAll('ada');
+      expect((await user.ask('/me')).text).toBe('nobody');
+    },
+  );
 
   it('tells open sockets in another process', async () => {
     const prefix = uniquePrefix();

@@ -36,6 +36,20 @@ describe.each(PLACES)('sessions on %s', (_name, place) => {
     expect(await show(store, id)).toBeUndefined();
   });
 
+  it('end at their absolute timeout, to the second, where they are only used', async () => {
+    const store = storeWith({ absoluteTimeout: '900ms', touchInterval: 0 });
+    const id = await create(store, { user: 'ada' });
+    const session = await openKnown(store, id);
+    await touch(store, session);
+    await sleep(100);
+    await touch(store, session);
+    expect(await show(store, id)).toEqual({ user: 'ada' });
+    await sleep(1_000);
+    expect(await show(store, id)).toBeUndefined();
+    await touch(store, session);
+    expect(await store.length()).toBe(0);
+  });
+
   it('refuse the second change of a property where that was asked for, and save nothing of it', async () => {
     const store = storeWith({ onConflict: 'reject' });
     const id = await create(store, { stock: 1, other: 1 });

@@ -74,18 +74,15 @@ function passingOn(handler: RequestHandler): RequestHandler {
   };
 }
 
-/** Holds back the first script about a key with `part` in its name until the gate opens. */
-export function holdScript(redis: Redis, part: string): { readonly held: () => boolean; release(): void } {
+/** Holds back the first script about a key with `part` in its name, after so many others, until the gate opens. */
+export function holdScript(redis: Redis, part: string, after = 0): { readonly held: () => boolean; release(): void } {
   const { passed, open } = gate();
   const call = redis.call.bind(redis) as (...args: unknown[]) => Promise<unknown>;
-  let isHeld = false;
+  let seen = 0;
   const holding = async (...args: unknown[]): Promise<unknown> => {
-    if (!isHeld && args[0] === 'evalsha' && String(args[3]).includes(part)) {
-      isHeld = true;
-      await passed;
-    }
+    if (args[0] === 'evalsha' && String(args[3]).includes(part) && seen++ === after) await passed;
     return call(...args);
   };
   Object.assign(redis, { call: holding });
-  return { held: () => isHeld, release: open };
+  return { held: () => seen > after, release: open };
 }
