@@ -27,21 +27,23 @@ export type { Logger } from './core/logger.ts';
 export {
   type CacheableOptions,
   type CacheEvictOptions,
-  type CachePutOptions,
-  createDecorators,
-  type DecoratedSuite,
-  type Decorators,
-} from './data/decorators.ts';
-export {
   type CacheKey,
+  type CachePutOptions,
   createDataCache,
+  createDecorators,
   type DataCache,
   type DataCacheOptions,
   type DataEntryOptions,
   type DataOptions,
   type DataReadOptions,
   type DeadLetter,
+  type DecoratedSuite,
+  type Decorators,
   type Explanation,
+  key,
+  type KeyBuilder,
+  type KeyOptions,
+  keys,
   type LoadContext,
   type Loader,
   type LoaderOfMany,
@@ -53,6 +55,10 @@ export {
   type Serializer,
   type StaleValue,
   type StandardSchema,
+  type TypedKey,
+  wrap,
+  type WrapOptions,
+  type Wrapped,
   type WriteBehind,
   type WriteBehindOptions,
   type WriteBehindRecord,
@@ -62,19 +68,24 @@ export {
   type WriteThrough,
   type WriteThroughOptions,
 } from './data/data.ts';
-export { type CachedPg, cachedPg, type PgCaching, type PgClient, type PgRows } from './queries/cached-pg.ts';
-export type { Query, QueryParams } from './queries/query-key.ts';
 export {
+  type CachedPg,
+  cachedPg,
   type ChangeOptions,
+  type ChangeScope,
   createQueries,
+  type DialectName,
   type Execute,
+  type PgCaching,
+  type PgClient,
+  type PgRows,
   type Queries,
   type QueriesOptions,
+  type Query,
+  type QueryParams,
+  type QueryTransaction,
   type RunOptions,
 } from './queries/queries.ts';
-export type { ChangeScope, QueryTransaction } from './queries/query-transaction.ts';
-export type { DialectName } from './queries/sql-dialects.ts';
-export { staleTimeOf } from './queries/stale-time.ts';
 export {
   type CachedQueryOptions,
   createQueryOptions,
@@ -82,10 +93,8 @@ export {
   type QueryKey,
   type QueryKeyScope,
   type QueryOptionsInput,
+  staleTimeOf,
 } from './queries/tanstack.ts';
-export type { TypedKey } from './data/typed-key.ts';
-export { key, type KeyBuilder, type KeyOptions, keys } from './data/typed-keys.ts';
-export { wrap, type Wrapped, type WrapOptions } from './data/wrap.ts';
 export {
   appPolicy,
   cacheControl,

@@ -58,7 +58,7 @@ export interface Suite extends Invalidator, Limits, Pick<Warmer, 'warm'> {
   readonly events: EventBus;
   /** Counts since the start of this process. */
   stats(): SuiteStatistics;
-  /** Closes what the suite opened. Your connection stays open: it is yours. */
+  /** Ends what is under way and closes what the suite opened; resolves when that is done, at a second call too. Your connection stays open until then and after: it is yours. */
   close(): Promise<void>;
 }
 
@@ -94,7 +94,15 @@ export function createSuite(options: SuiteOptions = {}): Suite {
   const rules = createRules(backend);
   const warmer = createWarmer(backend, data);
   const invalidator = createInvalidator(backend);
-  let isClosed = false;
+  let closing: Promise<void> | undefined;
+
+  /** Nothing of it rejects, and all of it needs the backend until it has ended. */
+  async function close(): Promise<void> {
+    await Promise.all([closeWriters(), warmer.stop(), rules.close()]);
+    limits.close();
+    backend.close();
+  }
+
   return {
     cache: (cacheOptions = {}) => createHttpCache(backend, cacheOptions),
     ...invalidator,
@@ -117,14 +125,6 @@ export function createSuite(options: SuiteOptions = {}): Suite {
       limits: limits.statistics(),
       sessions: sessionStatisticsOf(place),
     }),
-    async close() {
-      if (isClosed) return;
-      isClosed = true;
-      await closeWriters(); // What waits to be written needs the rest.
-      warmer.stop();
-      await rules.flush();
-      limits.close();
-      backend.close();
-    },
+    close: () => (closing ??= close()),
   };
 }

@@ -33,6 +33,20 @@ export function toMs(value: Duration, option: string): number {
   return ms;
 }
 
+/** What timers of Node take at most: a longer one fires at once. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/**
+ * Milliseconds of a duration that a timer is set to.
+ *
+ * @throws {ConfigError} When it is not a duration, is negative, or is longer than a timer can be: 24 days.
+ */
+export function toTimerMs(value: Duration, option: string): number {
+  const ms = toMs(value, option);
+  if (ms > MAX_TIMER_MS) throw new ConfigError(`${option}: a timer takes at most '24d'.`);
+  return ms;
+}
+
 /**
  * Milliseconds of a lifetime. A bare number below 1000 is refused: elsewhere lifetimes are seconds, and 300 would last a blink.
  *

@@ -41,20 +41,41 @@ function objectText(value: object, at: At): string {
   if (at.depth === MAX_DEPTH) return refuse('what contains itself, or is nested so deeply,', at);
   const within = { ...at, depth: at.depth + 1 };
   const listText = (values: Iterable<unknown>): string => Array.from(values, (item) => toText(item, within)).join(',');
+  if (types.isUint8Array(value))
+    return `Bytes(${Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('base64')})`;
+  if (isBuiltIn(value) && holdsMore(value)) return refuse(`a ${nameOf(value)} with more than it shows`, at);
   if (Array.isArray(value)) return `[${listText(value)}]`;
   if (types.isDate(value)) return `Date(${value.getTime()})`;
   if (value instanceof URL) return `URL(${JSON.stringify(value.href)})`;
   if (types.isMap(value)) return `Map(${listText(value)})`;
   if (types.isSet(value)) return `Set(${listText(value)})`;
-  if (types.isUint8Array(value))
-    return `Bytes(${Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('base64')})`;
   return plainText(value, within);
 }
 
+function isBuiltIn(value: object): boolean {
+  return (
+    Array.isArray(value) || types.isDate(value) || types.isMap(value) || types.isSet(value) || value instanceof URL
+  );
+}
+
+/** Properties of its own, or a class that descends from the built-in one and may have private ones. */
+function holdsMore(value: object): boolean {
+  if (Object.keys(value).length > (Array.isArray(value) ? value.length : 0)) return true;
+  return !isRootPrototype(prototypeOf(prototypeOf(value)));
+}
+
+/** Whether it is `Object.prototype`, of any realm. */
+function isRootPrototype(value: object | null): boolean {
+  return value !== null && prototypeOf(value) === null && Object.hasOwn(value, 'isPrototypeOf');
+}
+
+function prototypeOf(value: object | null): object | null {
+  return value === null ? null : (Object.getPrototypeOf(value) as object | null);
+}
+
 function plainText(value: object, at: At): string {
-  const prototype: unknown = Object.getPrototypeOf(value);
-  // A plain object of any realm: what it descends from descends from nothing.
-  if (prototype !== null && Object.getPrototypeOf(prototype) !== null) return refuse(`a ${nameOf(value)}`, at);
+  const prototype = prototypeOf(value);
+  if (prototype !== null && !isRootPrototype(prototype)) return refuse(`a ${nameOf(value)}`, at);
   if (Object.getOwnPropertySymbols(value).length > 0) return refuse('an object with symbols', at);
   const fields = Object.entries(value).toSorted(([one], [other]) => (one < other ? -1 : 1));
   return `{${fields.map(([name, field]) => `${JSON.stringify(name)}:${toText(field, at)}`).join(',')}}`;

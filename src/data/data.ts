@@ -33,7 +33,18 @@ export type {
   NamespaceOptions,
   StaleValue,
 } from './data-cache.ts';
+export {
+  type CacheableOptions,
+  type CacheEvictOptions,
+  type CachePutOptions,
+  createDecorators,
+  type DecoratedSuite,
+  type Decorators,
+} from './decorators.ts';
 export type { StandardSchema } from './schema.ts';
+export type { TypedKey } from './typed-key.ts';
+export { key, type KeyBuilder, type KeyOptions, keys } from './typed-keys.ts';
+export { wrap, type Wrapped, type WrapOptions } from './wrap.ts';
 export type {
   DeadLetter,
   WriteBehind,

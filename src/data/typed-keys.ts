@@ -75,6 +75,9 @@ export function key<
   const read = readTemplate(template, types);
   const { ttl, tags } = options;
   if (ttl !== undefined) toTtlMs(ttl, 'ttl');
+  if (tags !== undefined && typeof tags !== 'function' && !Array.isArray(tags)) {
+    throw new ConfigError(`key "${template}": tags is a list, or a function of the values.`);
+  }
   const tagsOf = typeof tags === 'function' ? tags : (): typeof tags => tags;
 
   function build(values = {} as ValuesOf<Types>): TypedKey {

@@ -1,6 +1,6 @@
 import type { Backend } from '../cache/backend.ts';
 import { type ReclaimProgress, sweepEntries } from '../cache/reclaim.ts';
-import { type Duration, toMs } from '../core/duration.ts';
+import { type Duration, toTimerMs } from '../core/duration.ts';
 import { checkOptions } from '../core/options.ts';
 import { createLocks, type Lock } from '../lock/lock.ts';
 
@@ -86,7 +86,7 @@ export function createReclaimer(backend: Backend, { delayMs, restMs }: ReclaimTi
   return {
     reclaim(options = {}) {
       checkOptions('reclaim', options, ['signal', 'pause']);
-      toMs(options.pause ?? PAUSE, 'pause');
+      toTimerMs(options.pause ?? PAUSE, 'pause');
       return sweep(backend, options);
     },
     request,
@@ -116,7 +116,7 @@ async function* sweep(backend: Backend, { signal, pause = PAUSE }: ReclaimOption
   let last: ReclaimProgress = { ...nothing, state: 'running' };
   try {
     const ends = AbortSignal.any([lock.lost, ...(signal === undefined ? [] : [signal])]);
-    for await (const progress of sweepEntries(backend, { signal: ends, pauseMs: toMs(pause, 'pause') })) {
+    for await (const progress of sweepEntries(backend, { signal: ends, pauseMs: toTimerMs(pause, 'pause') })) {
       last = progress.state === 'aborted' && signal?.aborted !== true ? { ...progress, state: 'degraded' } : progress;
       yield last;
     }

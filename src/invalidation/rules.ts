@@ -1,6 +1,6 @@
 import type { EventEmitter } from 'node:events';
 import type { Backend } from '../cache/backend.ts';
-import { type Duration, toMs } from '../core/duration.ts';
+import { type Duration, toTimerMs } from '../core/duration.ts';
 import { ConfigError, RedisError } from '../core/errors.ts';
 import { matchesGlob } from '../core/glob.ts';
 import { checkOptions } from '../core/options.ts';
@@ -68,15 +68,15 @@ export interface Rules<Events extends object = object> {
   ): Promise<DryRun>;
   /**
    * Triggers what an emitter tells, with the first argument as the event: the names given, else those of the rules there are now, patterns left out. What fails is told as `cache:error` and as a
-   * process warning. Returns what ends it.
+   * process warning. Returns what ends it; closing the suite does as well.
    */
   listen(emitter: EventEmitter, names?: readonly string[]): () => void;
 }
 
 /** Rules, and how to end them. */
 export interface ClosableRules extends Rules {
-  /** Writes at once what is debounced. Never rejects: those who triggered it are told. */
-  flush(): Promise<void>;
+  /** Listens no more, and writes at once what is debounced. Never rejects: those who triggered it are told. */
+  close(): Promise<void>;
 }
 
 interface Entry {
@@ -94,12 +94,13 @@ export function defineRules<Events extends object>(rules: RuleSet<Events>): Rule
 export function createRules(backend: Backend): ClosableRules {
   const { store, events } = backend;
   const entries: Entry[] = [];
+  const listening = new Set<() => void>();
   const triggers = createTriggers((purges) => store.register.invalidate(purges), reclaimerOf(backend).request);
 
   function add(pattern: string, rule: Rule, { debounce = 0 }: RuleOptions): void {
     if (pattern === '') throw new ConfigError("rules: an event needs a name, such as 'product.updated'.");
     if (typeof rule !== 'function') throw new ConfigError(`rules: the rule of "${pattern}" must be a function.`);
-    entries.push({ pattern, rule, debounceMs: toMs(debounce, 'debounce') });
+    entries.push({ pattern, rule, debounceMs: toTimerMs(debounce, 'debounce') });
   }
 
   /** Asks all rules first: when one throws, nothing has been done. */
@@ -142,9 +143,17 @@ export function createRules(backend: Backend): ClosableRules {
         emitter.on(name, listener);
         return () => emitter.off(name, listener);
       });
-      return () => listeners.forEach((end) => end());
+      const end = (): void => {
+        listening.delete(end);
+        for (const stop of listeners) stop();
+      };
+      listening.add(end);
+      return end;
     },
-    flush: triggers.flush,
+    async close() {
+      for (const end of listening) end();
+      await triggers.flush();
+    },
   };
 
   function report(name: string, error: unknown): void {

@@ -1,4 +1,4 @@
-import type { Queries, RunOptions } from './queries.ts';
+import type { Queries, RunOptions } from './query-cache.ts';
 import type { Query } from './query-key.ts';
 
 /** What of a client is used: node-postgres' Client and Pool, PGlite, and others have it. */

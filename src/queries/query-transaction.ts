@@ -1,4 +1,5 @@
 import { ConfigError } from '../core/errors.ts';
+import { checkOptions } from '../core/options.ts';
 import { tagsOfChange, toTables, checkTenant } from './query-tags.ts';
 import type { Query } from './query-key.ts';
 
@@ -31,8 +32,10 @@ export async function noteChanges<T>(
   const noted = new Set<string>();
   let isOver = false;
   const tx: QueryTransaction = {
-    changed(tables, { tenant } = {}) {
+    changed(tables, scope = {}) {
       if (isOver) throw new ConfigError('tx.changed: the transaction has ended. Call queries.changed instead.');
+      checkOptions('tx.changed', scope, ['tenant']);
+      const { tenant } = scope;
       checkTenant(tenant);
       for (const tag of tagsOfChange(toTables(tables, 'tx.changed'), tenant)) noted.add(tag);
     },

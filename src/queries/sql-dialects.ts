@@ -29,6 +29,8 @@ export interface Dialect {
   readonly spaceBeforeParenthesisCounts: boolean;
   /** USER without quotes is who is connected. */
   readonly hasUserKeyword: boolean;
+  /** `@name` is a variable of the connection. Elsewhere it is a parameter. */
+  readonly hasUserVariables: boolean;
 }
 
 const POSTGRES: Dialect = {
@@ -40,6 +42,7 @@ const POSTGRES: Dialect = {
   namesColumnsByText: false,
   spaceBeforeParenthesisCounts: false,
   hasUserKeyword: true,
+  hasUserVariables: false,
 };
 
 const MYSQL: Dialect = {
@@ -51,6 +54,7 @@ const MYSQL: Dialect = {
   namesColumnsByText: true,
   spaceBeforeParenthesisCounts: true,
   hasUserKeyword: false,
+  hasUserVariables: true,
 };
 
 const SQLITE: Dialect = {
@@ -59,6 +63,7 @@ const SQLITE: Dialect = {
   namesColumnsByText: true,
   spaceBeforeParenthesisCounts: false,
   hasUserKeyword: false,
+  hasUserVariables: false,
 };
 
 const SQL_SERVER: Dialect = {
@@ -70,6 +75,7 @@ const SQL_SERVER: Dialect = {
   namesColumnsByText: false,
   spaceBeforeParenthesisCounts: false,
   hasUserKeyword: true,
+  hasUserVariables: false,
 };
 
 /** Right for each of them: what one of them heeds counts. */
@@ -79,6 +85,7 @@ const ANY: Dialect = {
   namesColumnsByText: true,
   spaceBeforeParenthesisCounts: true,
   hasUserKeyword: true,
+  hasUserVariables: true,
 };
 
 /** What is known of each dialect, by the name that the option `dialect` takes. */

@@ -6,7 +6,7 @@ const READS = /^(?:SELECT|WITH|VALUES|TABLE)$/;
 const WRITES = /^(?:INSERT|UPDATE|DELETE|MERGE|REPLACE|TRUNCATE|CREATE|ALTER|DROP|GRANT|EXEC|EXECUTE|CALL)$/;
 const DATE_FUNCTIONS = /^(?:DATE|TIME|DATETIME|JULIANDAY|UNIXEPOCH|STRFTIME|TIMEDIFF)$/;
 const TIME_TYPES = /^(?:DATE|TIME|TIMESTAMP|TIMESTAMPTZ|TIMETZ|ZONE)$/;
-const MOMENTS = /^'\s*(?:now|today|tomorrow|yesterday)\s*'$/i;
+const MOMENTS = /^(?:['"]|\$\w*\$)\s*(?:now|today|tomorrow|yesterday)(?!\w)/i;
 
 /** A statement's tokens, and beside them its words in upper case; no text where a token is none. */
 interface Text {
@@ -18,7 +18,7 @@ interface Text {
 type Check = (text: Text, index: number) => string | undefined;
 
 const CHECKS_OF_WORDS: readonly Check[] = [write, into, lock, unstableFunction, unstableWord];
-const CHECKS_OF_OTHERS: readonly Check[] = [another, executable, variable, moment];
+const CHECKS_OF_OTHERS: readonly Check[] = [another, executable, variable, moment, quotedFunction];
 
 /** Why the result of a statement should not be kept; `undefined` when nothing speaks against it. Strings, quoted names and comments are not looked into. */
 export function refusalOf(tokens: readonly Token[], dialect: Dialect): string | undefined {
@@ -70,9 +70,19 @@ function lock(text: Text, i: number): string | undefined {
 function unstableFunction({ tokens, words }: Text, i: number): string | undefined {
   if (tokens[i + 1]?.text !== '(') return undefined;
   const word = words[i] ?? '';
-  const isNow = DATE_FUNCTIONS.test(word) && tokens[i + 2]?.text === ')';
+  // strftime has its format first.
+  const end = tokens[word === 'STRFTIME' ? i + 3 : i + 2]?.text;
+  const isNow = DATE_FUNCTIONS.test(word) && end === ')';
   const isAuth = words[i - 2] === 'AUTH' && tokens[i - 1]?.text === '.';
   return isNow || isAuth || UNSTABLE_FUNCTION.test(word) ? `${word}() is not the same each time` : undefined;
+}
+
+/** Libraries quote names of functions too. */
+function quotedFunction({ tokens }: Text, i: number): string | undefined {
+  const { kind, text = '' } = tokens[i] ?? {};
+  if (kind !== 'name' || tokens[i + 1]?.text !== '(') return undefined;
+  const word = text.slice(1, -1).toUpperCase();
+  return UNSTABLE_FUNCTION.test(word) ? `${word}() is not the same each time` : undefined;
 }
 
 function unstableWord(text: Text, i: number): string | undefined {
@@ -86,21 +96,33 @@ function unstableWord(text: Text, i: number): string | undefined {
     : undefined;
 }
 
-/** MySQL's `@@autocommit`, and `@a := 1`. */
-function variable({ tokens }: Text, i: number): string | undefined {
+/** MySQL's `@@autocommit`, `@a` and `@a := 1`. */
+function variable({ tokens, dialect }: Text, i: number): string | undefined {
   if (tokens[i]?.text !== '@') return undefined;
   const next = tokens[i + 1];
   if (next?.text === '@' && next.gap === '') return '@@ reads a setting of the connection';
+  if (dialect.hasUserVariables && next?.gap === '' && ['word', 'name', 'string'].includes(next.kind)) {
+    return `@${next.text} is a variable of the connection`;
+  }
   return tokens[i + 2]?.text === ':' && tokens[i + 3]?.text === '=' ? ':= sets a variable' : undefined;
 }
 
 /** `'now'::timestamp`, `date 'today'`, SQLite's `datetime('now')`: text that a clock is read for. */
-function moment({ tokens, words }: Text, i: number): string | undefined {
-  const text = tokens[i]?.text ?? '';
-  if (tokens[i]?.kind !== 'string' || !MOMENTS.test(text)) return undefined;
-  const opening = tokens.slice(0, i).findLastIndex(({ text }) => text === '(');
-  const isCast = tokens[i + 1]?.text === ':' || words[i + 1] === 'AS' || TIME_TYPES.test(words[i - 1] ?? '');
-  return isCast || DATE_FUNCTIONS.test(words[opening - 1] ?? '') ? `${text} reads the clock` : undefined;
+function moment(text: Text, i: number): string | undefined {
+  const { tokens, words } = text;
+  const { kind, text: found = '' } = tokens[i] ?? {};
+  if ((kind !== 'string' && kind !== 'name') || !MOMENTS.test(found)) return undefined;
+  const opening = tokens.slice(0, i).findLastIndex(({ text: before }) => before === '(');
+  const isCast = tokens[i + 1]?.text === ':' || words[i + 1] === 'AS' || TIME_TYPES.test(typeBefore(text, i));
+  const isRead = DATE_FUNCTIONS.test(words[opening - 1] ?? ''); // SQLite takes "now" for a text, too.
+  return isRead || (isCast && kind === 'string') ? `${found} reads the clock` : undefined;
+}
+
+/** The type before a literal: of `timestamp(0) E'…'` its first word. */
+function typeBefore({ tokens, words }: Text, i: number): string {
+  let at = words[i - 1] === 'E' ? i - 2 : i - 1;
+  if (tokens[at]?.text === ')' && tokens[at - 2]?.text === '(') at -= 3;
+  return words[at] ?? '';
 }
 
 /** A word that is neither a column behind a point nor a name behind AS. */

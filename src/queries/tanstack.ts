@@ -3,6 +3,8 @@ import { ConfigError } from '../core/errors.ts';
 import type { DataCache, LoadContext, LoadOptions } from '../data/data-cache.ts';
 import type { Loads } from './loads.ts';
 
+export { staleTimeOf } from './stale-time.ts';
+
 /** TanStack Query's name of a query: a list of what JSON can say. */
 export type QueryKey = readonly unknown[];
 
@@ -30,7 +32,7 @@ export interface CachedQueryOptions<T, Key extends QueryKey> {
 /**
  * Options of a TanStack query on the server whose data come from the data cache, and are stale when the cache's are.
  *
- * @throws {ConfigError} When the queryKey is not a list, or the user no text.
+ * @throws {ConfigError} When the queryKey is not a list of what JSON can say, or the user no text.
  */
 export function createQueryOptions<T, const Key extends QueryKey>(
   data: Loads & Pick<DataCache, 'ttl'>,
@@ -57,7 +59,7 @@ export function createQueryOptions<T, const Key extends QueryKey>(
  * What the cache keys of a query, and of all queries whose key begins with the same elements, begin with: `invalidate({ prefix: keyPrefixOf(['orders']) })`. Elements are compared as
  * TanStack Query does, by JSON with sorted properties, but as a whole: `{ page: 1 }` does not stand for `{ page: 1, sort: 'name' }`.
  *
- * @throws {ConfigError} When the queryKey is not a list, or the user no text.
+ * @throws {ConfigError} When the queryKey is not a list of what JSON can say, or the user no text.
  */
 export function keyPrefixOf(queryKey: QueryKey, scope: QueryKeyScope = {}): string {
   checkOptions('keyPrefixOf', scope, ['user']);
@@ -73,7 +75,15 @@ export function keyPrefixOf(queryKey: QueryKey, scope: QueryKeyScope = {}): stri
 
 /** TanStack Query's own rule. In a list, because there JSON has a text for everything. */
 function hashOf(element: unknown): string {
-  return JSON.stringify([element], (_name, value: unknown) => (isPlain(value) ? sorted(value) : value)).slice(1, -1);
+  return JSON.stringify([element], (_name, value: unknown) => {
+    if (isPlain(value)) return sorted(value);
+    if (Array.isArray(value) || value === null || !['object', 'function', 'symbol', 'bigint'].includes(typeof value))
+      return value;
+    // What a browser may confuse is its own: here it is everybody's.
+    throw new ConfigError(
+      'queryKey: JSON cannot tell a Map, a function or the like from others. Name it by plain data.',
+    );
+  }).slice(1, -1);
 }
 
 function sorted(value: object): object {

@@ -44,7 +44,8 @@ export function createCheckpoints({ connection, keys }: Pick<Place, 'connection'
 function toCheckpoint(text: string): Checkpoint | undefined {
   try {
     const found = JSON.parse(text) as Checkpoint;
-    return Number.isSafeInteger(found.next) && typeof found.lastId === 'string' ? found : undefined;
+    const { next, lastId, done, failed } = found;
+    return [next, done, failed].every(Number.isSafeInteger) && typeof lastId === 'string' ? found : undefined;
   } catch {
     return undefined;
   }

@@ -1,4 +1,4 @@
-import { toMs } from '../core/duration.ts';
+import { toTimerMs } from '../core/duration.ts';
 import { ConfigError } from '../core/errors.ts';
 import { checkOptions } from '../core/options.ts';
 import type { Entrance } from '../http/silent-request.ts';
@@ -58,7 +58,7 @@ export function toWarmConfig(given: WarmPlan | WarmItems, options: WarmOptions):
     signal,
     app,
     baseUrl,
-    timeoutMs: toMs(timeout, 'timeout'),
+    timeoutMs: toTimerMs(timeout, 'timeout'),
     total:
       plan.total ?? (Array.isArray(items) ? items.reduce((sum: number, item) => sum + sizeOf(item), 0) : undefined),
     // A generator cannot be gone through again when it turns out that its beginning is not what was done before.

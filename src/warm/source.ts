@@ -9,6 +9,8 @@ export interface Source {
   readonly from: Checkpoint | undefined;
   /** The next task and its index. May be asked by several at a time. */
   take(): Promise<{ readonly index: number; readonly task: Task } | undefined>;
+  /** No more is asked for: what the items hold open, such as a cursor, is theirs to close. */
+  close(): Promise<void>;
 }
 
 /** Opens the items of a plan behind what is finished: at the beginning, when they are not those that were finished. */
@@ -21,14 +23,21 @@ export async function openSource(config: WarmConfig, data: WarmedCache, from: Ch
     if (done === true) break;
   }
   if (from !== undefined && (last === undefined || toTask(last, data, config).id !== from.lastId)) {
+    if (last !== undefined) await items.return?.();
     return openSource(config, data, undefined);
   }
   let index = from?.next ?? 0;
   let taking: Promise<unknown> = Promise.resolve();
+  /** At its end, after an error, and while it is asked: nobody may end it then. */
+  let isBusy = false;
 
   async function takeNext(): ReturnType<Source['take']> {
+    if (isBusy) return undefined;
+    isBusy = true;
     const { done, value } = await items.next();
-    return done === true ? undefined : { index: index++, task: toTask(value, data, config) };
+    if (done === true) return undefined;
+    isBusy = false;
+    return { index: index++, task: toTask(value, data, config) };
   }
 
   return {
@@ -37,6 +46,9 @@ export async function openSource(config: WarmConfig, data: WarmedCache, from: Ch
       const taken = taking.then(takeNext); // One at a time: not every iterator can be asked twice at once.
       taking = taken;
       return taken;
+    },
+    async close() {
+      if (!isBusy) await items.return?.();
     },
   };
 }

@@ -35,7 +35,14 @@ async function ask({ url, headers = {} }: UrlItem, { app, baseUrl, timeoutMs }: 
   if (app === undefined && !URL.canParse(url, baseUrl)) {
     throw new TypeError(`warm: whose ${url}? Give the application as app, or a baseUrl.`);
   }
-  const asked = { url: new URL(url, baseUrl ?? 'http://localhost'), headers, timeoutMs };
+  const asked = { url: toUrl(url, new URL(baseUrl ?? 'http://localhost')), headers, timeoutMs };
   const status = await (app === undefined ? askNetwork(asked) : askApp(app, asked));
   if (status >= 400) throw new Error(`${url} was answered with ${status}.`);
+}
+
+/** A path that was put together of somebody's text may begin with two slashes: it is no way to another host. */
+function toUrl(url: string, base: URL): URL {
+  const found = new URL(url, base);
+  if (found.origin === base.origin || URL.canParse(url)) return found;
+  throw new TypeError(`warm: ${url} is no path, but leads to ${found.host}. Write its scheme too if that is meant.`);
 }

@@ -1,4 +1,5 @@
 import type { Backend } from '../cache/backend.ts';
+import { within } from '../core/deadline.ts';
 import { createLocks, type Lock } from '../lock/lock.ts';
 import { createCheckpoints } from './checkpoint.ts';
 import { toWarmConfig, type WarmConfig } from './config.ts';
@@ -31,67 +32,82 @@ export interface Warmer {
    * @throws {ConfigError} When the plan or an option is wrong.
    */
   warm(plan: WarmPlan | WarmItems, options?: WarmOptions): AsyncIterable<WarmProgress>;
-  /** Aborts what is running. */
-  stop(): void;
+  /** Aborts what is running. Resolves when it has ended: what comes next can go on from there. Never rejects. */
+  stop(): Promise<void>;
 }
 
-interface Ends {
-  /** Aborted by any of them. */
+/** One run that holds the lock. */
+interface Run {
+  /** Aborted by whatever ends it before it is done. */
   readonly signal: AbortSignal;
-  abort(): void;
-  /** Whether somebody wants it, rather than Redis being away. */
+  /** Whether somebody wants that, rather than Redis being away. */
   isAborted(): boolean;
-  stopWatching(): void;
+  /** Says what is to be done before the lock is given back. It begins before the signal is aborted. */
+  atEnd(finish: () => Promise<unknown>): void;
+  /** Ends it, whether anybody still asks for its progress or not. Never rejects. */
+  end(): Promise<void>;
 }
 
 const LOCK_TTL_MS = 15_000;
 const SAVE_INTERVAL_MS = 1_000;
+/** So long the items may take to close what they hold open. */
+const CLOSE_MS = 1_000;
 const NOTHING = { done: 0, failed: 0, resumedFrom: 0, rate: 0, errors: [] } as const;
 
 /** Creates what warms the caches of a suite. */
 export function createWarmer(backend: Backend, data: WarmedCache): Warmer {
-  const stops = new Set<AbortController>();
+  const runs = new Set<Run>();
 
-  /** What ends a run before it is done. */
-  function watch(config: WarmConfig, lock: Lock): Ends {
+  function hold(config: WarmConfig, lock: Lock): Run {
     const aborted = new AbortController();
     const degraded = new AbortController();
     const degrade = (): void => degraded.abort();
     const given = config.signal === undefined ? [] : [config.signal];
-    stops.add(aborted);
-    backend.events.on('redis:degraded', degrade);
-    return {
+    let finish = async (): Promise<unknown> => undefined;
+    let ending: Promise<void> | undefined;
+
+    async function end(): Promise<void> {
+      const finished = finish();
+      aborted.abort();
+      await finished.catch(() => undefined);
+      backend.events.off('redis:degraded', degrade);
+      await lock.release();
+      runs.delete(run);
+    }
+
+    const run: Run = {
       signal: AbortSignal.any([aborted.signal, degraded.signal, lock.lost, ...given]),
-      abort: () => aborted.abort(),
       isAborted: () => aborted.signal.aborted || config.signal?.aborted === true,
-      stopWatching() {
-        backend.events.off('redis:degraded', degrade);
-        stops.delete(aborted);
+      atEnd(work) {
+        finish = work;
       },
+      end: () => (ending ??= end()),
     };
+    backend.events.on('redis:degraded', degrade);
+    runs.add(run);
+    return run;
   }
 
   /** The part that needs the lock. */
-  async function* work(config: WarmConfig, ends: Ends): AsyncGenerator<WarmProgress> {
+  async function* work(config: WarmConfig, run: Run): AsyncGenerator<WarmProgress> {
     const checkpoints = createCheckpoints(backend.place, config.name);
     const source = await openSource(config, data, config.mayResume ? await checkpoints.read() : undefined);
     const tally = createTally(config.total, source.from);
     const saving = setInterval(() => void checkpoints.save(tally.checkpoint()), SAVE_INTERVAL_MS).unref();
-    const workers = startWorkers({ config, source, tally, signal: ends.signal });
-    try {
-      yield* tally.follow(workers.ended);
-      await workers.ended; // Throws what the iterator of the plan has thrown.
-      yield tally.progress(ends.isAborted() ? 'aborted' : ends.signal.aborted ? 'degraded' : 'done');
-    } finally {
+    const workers = startWorkers({ config, source, tally, signal: run.signal });
+    run.atEnd(async () => {
       clearInterval(saving);
       const isDone = workers.isDone();
-      ends.abort(); // Whoever leaves the loop leaves the work.
       await workers.ended.catch(() => undefined);
+      await within(CLOSE_MS, source.close(), undefined);
       await (isDone ? checkpoints.drop() : checkpoints.save(tally.checkpoint()));
-    }
+    });
+    yield* tally.follow(workers.ended);
+    await workers.ended; // Throws what the iterator of the plan has thrown.
+    yield tally.progress(run.isAborted() ? 'aborted' : run.signal.aborted ? 'degraded' : 'done');
   }
 
-  async function* run(config: WarmConfig): AsyncGenerator<WarmProgress> {
+  async function* start(config: WarmConfig): AsyncGenerator<WarmProgress> {
     const total = config.total === undefined ? {} : { total: config.total };
     let lock: Lock | undefined;
     try {
@@ -104,17 +120,18 @@ export function createWarmer(backend: Backend, data: WarmedCache): Warmer {
       yield { ...NOTHING, ...total, state: 'skipped' };
       return;
     }
-    const ends = watch(config, lock);
+    const run = hold(config, lock);
     try {
-      yield* work(config, ends);
+      yield* work(config, run);
     } finally {
-      ends.stopWatching();
-      await lock.release();
+      await run.end(); // Whoever leaves the loop leaves the work.
     }
   }
 
   return {
-    warm: (plan, options = {}) => run(toWarmConfig(plan, options)),
-    stop: () => stops.forEach((controller) => controller.abort()),
+    warm: (plan, options = {}) => start(toWarmConfig(plan, options)),
+    async stop() {
+      await Promise.all([...runs].map((run) => run.end()));
+    },
   };
 }

@@ -5,7 +5,7 @@ import type { Letter, WriteLog } from './write-log.ts';
 
 /** The dead letters of a log in Redis: a stream beside that of the partition. */
 export function createRedisLetters(parts: RedisLogParts): Pick<WriteLog, 'letters' | 'revive' | 'discard'> {
-  const { client, ask, keysOf, withBytes, limits } = parts;
+  const { client, reads, ask, keysOf, withBytes, limits } = parts;
   const { collapse, maxPending } = limits;
 
   return {
@@ -13,13 +13,11 @@ export function createRedisLetters(parts: RedisLogParts): Pick<WriteLog, 'letter
       const places = keysOf(partition);
       const { dead, replaceable } = places;
       return ask('read dead letters', dead, async () => {
-        const found = await client.xrange(dead, after === undefined ? '-' : `(${after}`, '+', 'COUNT', count);
+        const found = await reads.entries(dead, after, count);
         if (found.length === 0) return [];
         const envelopes = found.map(([letter, fields]) => toEnvelope(letter, fields));
-        const [records, tokens] = await Promise.all([
-          withBytes(places, envelopes),
-          client.hmget(replaceable, ...envelopes.map(({ key }) => key)),
-        ]);
+        const names = envelopes.map(({ key }) => key);
+        const [records, tokens] = await Promise.all([withBytes(places, envelopes), reads.fields(replaceable, names)]);
         return envelopes.map((envelope, i) =>
           Object.assign(envelope, records[i], { isReplaced: tokens[i] !== envelope.token }),
         );

@@ -1,5 +1,6 @@
 import type { Connection } from '../redis/connection.ts';
 import type { Keys } from '../redis/keys.ts';
+import type { RedisLogReads } from './redis-log-reads.ts';
 import type { LogRecord, WriteLogLimits } from './write-log.ts';
 
 /** The keys of one partition. */
@@ -33,6 +34,7 @@ export type NamedRecord = Pick<LogRecord, 'id' | 'key' | 'token'>;
 /** What the part for dead letters needs of the log. */
 export interface RedisLogParts {
   readonly client: Connection['client'];
+  readonly reads: RedisLogReads;
   readonly limits: WriteLogLimits;
   ask<Reply>(operation: string, key: string, send: () => Promise<Reply>): Promise<Reply>;
   keysOf(partition: number): PartitionKeys;

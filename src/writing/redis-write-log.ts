@@ -8,6 +8,7 @@ import { buryRecord } from './bury-record.lua.ts';
 import { claimRecords } from './claim-records.lua.ts';
 import { createRedisLetters } from './redis-letters.ts';
 import { createPartitionKeys, type NamedRecord, type PartitionKeys } from './redis-log-parts.ts';
+import { createRedisLogReads } from './redis-log-reads.ts';
 import { renewPartition } from './renew-partition.lua.ts';
 import { settleRecords } from './settle-records.lua.ts';
 import type { Change, Claim, LogRecord, WriteLog, WriteLogLimits } from './write-log.ts';
@@ -20,6 +21,7 @@ const RETRIES_OF_READ = 3;
 export function createRedisWriteLog(connection: Connection, keys: Keys, limits: WriteLogLimits): WriteLog {
   const { client, guard } = connection;
   const { name, leaseMs, maxPending, maxDeadLetters } = limits;
+  const reads = createRedisLogReads(client);
   const owner = randomUUID();
   const unanswered = new Set<string>();
 
@@ -44,7 +46,7 @@ export function createRedisWriteLog(connection: Connection, keys: Keys, limits: 
 
   async function withBytes(places: PartitionKeys, named: readonly NamedRecord[]): Promise<LogRecord[]> {
     if (named.length === 0) return [];
-    const bytes = await client.mgetBuffer(named.map(({ token }) => places.value(token)));
+    const bytes = await reads.values(named.map(({ token }) => places.value(token)));
     return named.map((record, i) => toRecord(record, bytes[i] ?? undefined));
   }
 
@@ -66,11 +68,11 @@ export function createRedisWriteLog(connection: Connection, keys: Keys, limits: 
     async latest(partition, key) {
       const places = keysOf(partition);
       for (let i = 0; i < RETRIES_OF_READ; i++) {
-        const token = await ask('read pending', places.pending, () => client.hget(places.pending, key));
-        if (token === null) return undefined;
+        const [token] = await ask('read pending', places.pending, () => reads.fields(places.pending, [key]));
+        if (token === null || token === undefined) return undefined;
         if (token.startsWith('d')) return { key };
-        const bytes = await ask('read pending', places.stream, () => client.getBuffer(places.value(token)));
-        if (bytes !== null) return { key, bytes };
+        const [bytes] = await ask('read pending', places.stream, () => reads.values([places.value(token)]));
+        if (bytes !== null && bytes !== undefined) return { key, bytes };
         // Settled in between, or replaced.
       }
       return undefined;
@@ -78,7 +80,7 @@ export function createRedisWriteLog(connection: Connection, keys: Keys, limits: 
 
     length(partition) {
       const { stream } = keysOf(partition);
-      return ask('count pending', stream, () => client.xlen(stream));
+      return ask('count pending', stream, () => reads.length(stream));
     },
 
     async claim(partition, count, attempts): Promise<Claim> {
@@ -111,7 +113,7 @@ export function createRedisWriteLog(connection: Connection, keys: Keys, limits: 
       const { pending } = keysOf(partition);
       if (records.length === 0) return [];
       const named = records.map(({ key }) => key);
-      const tokens = await ask('read pending', pending, () => client.hmget(pending, ...named));
+      const tokens = await ask('read pending', pending, () => reads.fields(pending, named));
       return records.filter(({ token }, i) => tokens[i] === token);
     },
 
@@ -137,7 +139,7 @@ export function createRedisWriteLog(connection: Connection, keys: Keys, limits: 
       return reply === 1 ? 'buried' : 'full';
     },
 
-    ...createRedisLetters({ client, ask, keysOf, withBytes, limits }),
+    ...createRedisLetters({ client, reads, ask, keysOf, withBytes, limits }),
   };
 }
 

@@ -1,4 +1,4 @@
-import { type Duration, toMs, toTtlMs, type Ttl } from '../core/duration.ts';
+import { type Duration, toMs, toTimerMs, toTtlMs, type Ttl } from '../core/duration.ts';
 import { ConfigError } from '../core/errors.ts';
 import { checkOptions } from '../core/options.ts';
 
@@ -126,7 +126,7 @@ export function toWriteBehindConfig<T>(name: string, options: WriteBehindOptions
     maxDeadLetters: toCount('maxDeadLetters', options.maxDeadLetters ?? 1_000, 10_000_000),
     leaseMs: toLeaseMs(options.lease ?? '10s'),
     isConsumer: toWord('consumer', options.consumer ?? 'on', ['on', 'off']) === 'on',
-    closeTimeoutMs: toMs(options.closeTimeout ?? '5s', 'closeTimeout'),
+    closeTimeoutMs: toTimerMs(options.closeTimeout ?? '5s', 'closeTimeout'),
     ttl: checkTtl(ttl),
     tags: checkTags(tags),
   };
@@ -138,13 +138,13 @@ function toCount(option: string, value: number, max: number): number {
 }
 
 function toPositiveMs(option: string, value: Duration): number {
-  const ms = toMs(value, option);
+  const ms = toTimerMs(value, option);
   if (ms >= 1) return ms;
   throw new ConfigError(`${option}: write at least '1ms'.`);
 }
 
 function toLeaseMs(value: Duration): number {
-  const ms = toMs(value, 'lease');
+  const ms = toTimerMs(value, 'lease');
   if (ms >= 500) return ms;
   throw new ConfigError("lease: write at least '500ms', or a process that is busy for a moment loses its partitions.");
 }

@@ -70,7 +70,9 @@ export function createWriteBehind<T>(
   const decode = (bytes: Buffer): T => decodeValue(bytes) as T;
   const log = openLog(backend.place, config);
   const counters = createWriteCounters();
-  const { remember, forget } = createCacheSide(cache, config);
+  const { remember, forget } = createCacheSide(cache, config, (error) =>
+    backend.events.report(`writeBehind ${name}`, error),
+  );
   const consumer = createWriteConsumer<T>({
     config,
     log,

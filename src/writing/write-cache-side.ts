@@ -7,10 +7,11 @@ export interface CacheSide<T> {
   forget(key: string): Promise<void>;
 }
 
-/** Creates the cached side of a write pattern. */
+/** Creates the cached side of a write pattern. `report` is told of what cannot be cached, whose write has happened. */
 export function createCacheSide<T>(
   cache: Pick<ValueCache, 'set' | 'delete'>,
   { ttl, tags = [] }: Pick<WriteBehindConfig<T>, 'ttl' | 'tags'>,
+  report: (error: unknown) => void,
 ): CacheSide<T> {
   /** The cache itself sees to it that what could not be deleted now is dropped later. */
   async function forget(key: string): Promise<void> {
@@ -24,8 +25,9 @@ export function createCacheSide<T>(
       const { key, value } = record;
       try {
         await cache.set(key, value, { ttl, tags: typeof tags === 'function' ? tags(value, key) : tags });
-      } catch {
+      } catch (error) {
         await forget(key); // Its tags are wrong, or it cannot be cached: what was cached before may not stay.
+        report(error);
       }
     },
   };

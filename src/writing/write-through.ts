@@ -23,7 +23,8 @@ export interface WriteThroughOptions<T> {
 export interface WriteThrough<T> {
   /**
    * Writes a value, then caches it. What `write` throws passes unchanged; the cached value is dropped then, because a writer that fails may have written all the same (a commit whose
-   * answer was lost). A cache that fails does not fail the write: its former value is dropped as soon as Redis can be reached.
+   * answer was lost). A cache that fails does not fail the write: its former value is dropped as soon as Redis can be reached. A value that cannot be cached, or a mistake in `tags`, is
+   * told as `cache:error` and as a process warning.
    */
   set(key: string, value: T): Promise<void>;
   /**
@@ -42,12 +43,13 @@ export interface WriteThrough<T> {
 export function createWriteThrough<T>(
   cache: Pick<ValueCache, 'set' | 'delete'>,
   options: WriteThroughOptions<T>,
+  report: (error: unknown) => void,
 ): WriteThrough<T> {
   checkOptions('writeThrough', options, ['write', 'remove', 'ttl', 'tags']);
   const { write, remove, ttl, tags } = options;
   if (typeof write !== 'function') throw new ConfigError('write: pass a function that writes a value.');
   if (remove !== undefined && typeof remove !== 'function') throw new ConfigError('remove: pass a function of a key.');
-  const { remember, forget } = createCacheSide<T>(cache, { ttl: checkTtl(ttl), tags: checkTags(tags) });
+  const { remember, forget } = createCacheSide<T>(cache, { ttl: checkTtl(ttl), tags: checkTags(tags) }, report);
   const inOrder = createKeyQueue();
 
   /** Whatever the outcome, what was cached before does not stay. */

@@ -41,6 +41,25 @@ describe('arguments as text', () => {
     expect(argumentText([{ a: 1, b: [true, null] }, 'two'], 'x')).toBe('{"a":1,"b":[true,null]},"two"');
   });
 
+  it('are refused when they hold more than the text would show', () => {
+    class Scoped extends Map<string, string> {
+      readonly #tenant: string;
+      constructor(tenant: string) {
+        super();
+        this.#tenant = tenant;
+      }
+      tenant(): string {
+        return this.#tenant;
+      }
+    }
+    class Page extends Array<number> {}
+    const dated = Object.assign(new Date(0), { tenant: 'a' });
+    const inherited: unknown = Object.create(Object.create(null, { tenant: { value: 'a' } }) as object);
+    for (const value of [new Scoped('a'), new Page(), dated, inherited, /b/.exec('abc')]) {
+      expect(outcomeOf(value)).toMatch(/^TypeError: x: argument 1: .* cannot be part of a key/s);
+    }
+  });
+
   it('are text or a clear error for anything', () => {
     fc.assert(
       fc.property(values, (value) => {

@@ -121,6 +121,7 @@ describe('typed keys', () => {
     ['a long template', () => key(`${'a'.repeat(220)}:{id}`, { id: Number })],
     ['a lifetime in seconds', () => key('a', {}, { ttl: 60 })],
     ['an unknown option', () => key('a', {}, { expires: 1 } as object)],
+    ['tags that are one text', () => key('a', {}, { tags: 'a' as never })],
   ])('refuse %s', (_what, declare) => {
     expect(declare).toThrow(ConfigError);
   });

@@ -122,6 +122,15 @@ describe.each(BACKENDS)('rules on %s', (_name, connect) => {
     stop();
     expect(emitter.eventNames()).toEqual([]);
   });
+
+  it('follow no emitter once their suite is closed', async () => {
+    const suite = open();
+    const emitter = new EventEmitter();
+    suite.rules.use(productRules).listen(emitter);
+    expect(emitter.listenerCount('product.updated')).toBe(1);
+    await suite.close();
+    expect(emitter.eventNames()).toEqual([]);
+  });
 });
 
 describe('debounced rules', () => {
@@ -198,6 +207,7 @@ describe('ready rules', () => {
     const { rules } = openSuite(undefined);
     expect(() => rules.when('a', () => [], { debounced: 1 } as never)).toThrow(ConfigError);
     expect(() => rules.when('a', () => [], { debounce: '1 s' as never })).toThrow(ConfigError);
+    expect(() => rules.when('a', () => [], { debounce: '25d' })).toThrow('a timer takes at most');
     expect(() => rules.when('', () => [])).toThrow(ConfigError);
     expect(() => rules.use({ a: ['tag'] as unknown as () => string[] })).toThrow('must be a function');
     expect(() => entityRules('a', { list: 'b' } as never)).toThrow(ConfigError);

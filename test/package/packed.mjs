@@ -1,10 +1,11 @@
 // Packs the package, installs the tarball beside Express and ioredis into an empty folder, and uses it there as its users do: from JavaScript
-// and TypeScript, as ES module and as CommonJS, every subpath, one cached request.
+// and TypeScript, as ES module and as CommonJS, every subpath, one cached request; and bundled for browsers, where it is meant for them.
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { buildSync } from 'esbuild';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const root = resolve(here, '../..');
@@ -35,6 +36,7 @@ try {
     step(`serves a cached request: ${program}`, () => run(process.execPath, [program]));
   }
   step('runs its command', () => command());
+  step('is bundled for browsers', () => bundle());
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
@@ -97,6 +99,22 @@ export const plan = definePlan({ items: [{ key: 'a', load: () => 1 }] });`;
   const script = join(folder, 'node_modules/.bin', own.name);
   const { stdout, stderr } = spawnSync(script, ['warm', 'plan.mts'], { cwd: folder, encoding: 'utf8' });
   if (!/Done: 1 of 1 warmed|TypeScript needs Node 22\.18/.test(stdout + stderr)) throw new Error(stdout + stderr);
+}
+
+/** Fails when a module of Node or of a package without use there is in it. */
+function bundle() {
+  const contents = `import { keyPrefixOf, staleTimeOf } from '${own.name}/tanstack'; console.log(keyPrefixOf, staleTimeOf);`;
+  const { outputFiles } = buildSync({
+    stdin: { contents, resolveDir: folder },
+    bundle: true,
+    format: 'esm',
+    platform: 'browser',
+    minify: true,
+    write: false,
+    logLevel: 'silent',
+  });
+  const { length } = outputFiles[0].contents;
+  if (length > 6_000) throw new Error(`${length} bytes`);
 }
 
 function run(command, args, cwd = folder) {

@@ -135,6 +135,9 @@ describe.each(BACKENDS)('queries on %s', (_name, connect) => {
     await expect(queries.changed([''])).rejects.toThrow(ConfigError);
     await expect(queries.changed('orders', { tenant: '' })).rejects.toThrow(ConfigError);
     await expect(queries.changed('orders', { settle: 'soon' as '1s' })).rejects.toThrow(ConfigError);
+    await expect(queries.changed('orders', { settle: '25d' })).rejects.toThrow('a timer takes at most');
+    const misspelt = { tenent: 'a' } as object;
+    await expect(queries.transaction((tx) => tx.changed('orders', misspelt))).rejects.toThrow(ConfigError);
     expect(await ask({ sql: 'SELECT 1', tables: [] })).toBe(1);
   });
 

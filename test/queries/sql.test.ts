@@ -228,6 +228,13 @@ describe('a statement', () => {
     ['SELECT a FROM t WHERE o = auth.uid()', 'UID'],
     ['SELECT @@autocommit', 'connection'],
     ['SELECT @a := 1', 'variable'],
+    ["SELECT is_member('admins')", 'IS_MEMBER'],
+    ["SELECT 'today 12:00'::timestamp", 'clock'],
+    ["SELECT timestamp(0) 'now'", 'clock'],
+    ["SELECT timestamptz E'now'", 'clock'],
+    ["SELECT strftime('%s')", 'STRFTIME'],
+    ['SELECT SQL_CALC_FOUND_ROWS a FROM t', 'SQL_CALC_FOUND_ROWS'],
+    ['SELECT a FROM t WHERE o = "current_setting"(\'app.user\')', 'CURRENT_SETTING'],
     ["SELECT 'open", 'no end'],
     ['SELECT /* open', 'no end'],
   ])('that does more, or says another thing each time, is not: %j', (sql, reason) => {
@@ -239,6 +246,15 @@ describe('a statement', () => {
     expect(read("SELECT '\\', now(), '\\'", 'any').refusal).toMatch('NOW');
     expect(read('SELECT a # FROM t\n, now()', 'mysql').refusal).toMatch('NOW');
     expect(read('SELECT user', 'postgres').refusal).toMatch('USER');
+    for (const dialect of ['any', 'mysql'] as const) {
+      expect(read('SELECT a FROM t WHERE tenant = @tenant', dialect).refusal).toMatch('@tenant is a variable');
+      expect(read('SELECT @`tenant`', dialect).refusal).toMatch('variable');
+    }
+    for (const dialect of ['mssql', 'sqlite', 'postgres'] as const) {
+      expect(read('SELECT a FROM t WHERE tenant = @tenant', dialect).refusal).toBeUndefined();
+    }
+    expect(read('SELECT $$now$$::timestamp', 'postgres').refusal).toMatch('clock');
+    expect(read('SELECT date("now")', 'sqlite').refusal).toMatch('clock');
     expect(read('SELECT name FROM user', 'mysql').refusal).toBeUndefined();
   });
 });

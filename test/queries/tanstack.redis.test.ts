@@ -52,6 +52,13 @@ describe('the cache key of a queryKey', () => {
     expect(() => keyPrefixOf(['orders'], { user: '' })).toThrow(ConfigError);
     expect(() => keyPrefixOf(['orders'], { users: 'a' } as object)).toThrow(ConfigError);
   });
+
+  it('is refused for what JSON cannot tell from others, because all share it', () => {
+    for (const element of [new Map([['tenant', 'a']]), new Set([1]), () => 1, 1n, { filter: /a/ }]) {
+      expect(() => keyPrefixOf(['orders', element])).toThrow(ConfigError);
+    }
+    expect(keyPrefixOf(['orders', { since: new Date(0), to: undefined }])).toContain('1970');
+  });
 });
 
 describe('a TanStack query on the data cache', () => {

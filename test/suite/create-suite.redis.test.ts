@@ -152,6 +152,23 @@ describe.each(CLIENTS)('parts on one connection and prefix (%s)', (_name, connec
     expect(redis?.status).toBe(redis && 'ready');
     await redis?.get('a');
   });
+
+  it('have ended what was under way whenever a close resolves, the second too', async () => {
+    const suite = createSuite(place());
+    const written: string[] = [];
+    const behind = suite.data.writeBehind<number>('numbers', {
+      flushInterval: '1m',
+      write: async (batch) => {
+        await new Promise((resolve) => setTimeout(resolve, 50));
+        written.push(...batch.map(({ key }) => key));
+      },
+    });
+    await behind.set('k', 1);
+    void suite.close();
+    await suite.close();
+    expect(written).toEqual(['k']);
+    expect(() => suite.data.writeBehind('late', { write: () => undefined })).toThrow(ConfigError);
+  });
 });
 
 /** Routes that answer with how often any of them was asked. */

@@ -144,6 +144,46 @@ describe.each(BACKENDS)('warming on %s', (_name, connect) => {
     }
   });
 
+  it('has the items close what they hold open, however it ends', async () => {
+    const suite = open();
+    let opened = 0;
+    const controller = new AbortController();
+    async function* generate(): AsyncGenerator<WarmItem> {
+      opened++;
+      try {
+        yield* items(100);
+      } finally {
+        opened--;
+      }
+    }
+    const slow = definePlan({ items: generate, perSecond: 50, name: 'slow' });
+    for await (const { done } of suite.warm(slow)) if (done > 2) break;
+    expect(opened).toBe(0);
+    for await (const { done } of suite.warm(slow, { signal: controller.signal })) if (done > 4) controller.abort();
+    expect(opened).toBe(0);
+    expect((await last(suite.warm({ items: generate }, { name: 'all' }))).state).toBe('done');
+    expect(opened).toBe(0);
+  });
+
+  it('has ended when the suite is closed, also where nobody asks for its progress any more', async () => {
+    const suite = open();
+    let isOpen = false;
+    async function* generate(): AsyncGenerator<WarmItem> {
+      isOpen = true;
+      try {
+        yield* items(100);
+      } finally {
+        isOpen = false;
+      }
+    }
+    const progress = suite.warm(generate(), { perSecond: 50 })[Symbol.asyncIterator]();
+    await progress.next();
+    await progress.next();
+    expect(isOpen).toBe(true);
+    await suite.close();
+    expect(isOpen).toBe(false);
+  });
+
   it('warms the responses of an application, one variant each', async () => {
     const suite = open();
     const origins: string[] = [];
@@ -193,6 +233,20 @@ describe.each(SHARED_BACKENDS)('an interrupted run on %s', (_name, connect) => {
     expect(loaded).toHaveLength(50);
     expect(new Set(loaded).size).toBe(50);
     expect(await last(suite.warm(items(50)))).toMatchObject({ resumedFrom: 0, done: 50 });
+  });
+
+  it('can be gone on with at once when its suite is closed, whether anybody hears of that or not', async () => {
+    const prefix = uniquePrefix();
+    const suite = openSuite(redis, { prefix });
+    const progress = suite.warm(items(50), { perSecond: 50 })[Symbol.asyncIterator]();
+    for (;;) {
+      const { value } = (await progress.next()) as IteratorResult<WarmProgress, WarmProgress>;
+      if (value.done > 2) break;
+    }
+    await suite.close();
+    const end = await last(openSuite(redis, { prefix }).warm(items(50)));
+    expect(end).toMatchObject({ state: 'done', done: 50 });
+    expect(end.resumedFrom).toBeGreaterThan(2);
   });
 
   it('begins anew when the plan is another, when it is told to, and when it cannot be gone through again', async () => {
@@ -282,6 +336,16 @@ describe('warming', () => {
     server.closeAllConnections();
   });
 
+  it('takes no path for a way to another host', async () => {
+    const app = express().use((_req, res) => void res.send('p'));
+    for (const url of ['//evil.example/p', '/\\evil.example/p', '/\t/evil.example/p']) {
+      const { errors } = await last(openSuite(undefined).warm([{ url }], { app, baseUrl: 'https://shop.example' }));
+      expect(errors.map(({ error }) => error.message)).toEqual([expect.stringContaining('leads to evil.example')]);
+    }
+    const other = [{ url: 'https://other.example/p' }];
+    expect(await last(openSuite(undefined).warm(other, { app }))).toMatchObject({ done: 1, errors: [] });
+  });
+
   it('refuses what is wrong', () => {
     const { warm } = openSuite(undefined);
     for (const [plan, options] of [
@@ -291,6 +355,7 @@ describe('warming', () => {
       [[], { resume: true }],
       [[], { baseUrl: '/p' }],
       [[], { rate: 1 }],
+      [[], { timeout: '25d' }],
       [{ itmes: [] }, {}],
       [{ items: 7 }, {}],
     ] as [never, never][]) {

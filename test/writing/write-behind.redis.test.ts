@@ -209,12 +209,16 @@ describe.each(BACKENDS)('a write-behind on %s', (_name, connect) => {
     expect(Number.isSafeInteger((contexts[0] as { fence: number }).fence)).toBe(true);
   });
 
-  it('refuses a value that has no JSON form, a key that is no text, and a name that is in use', async () => {
+  it('refuses a value that has no JSON form, a key that is no text, a name that is in use, and times that no timer takes', async () => {
     const { behind, backend, cache } = openBehind(redis, { write: () => undefined });
     await expect(behind.set('a', () => 1)).rejects.toThrow(TypeError);
     await expect(behind.set(1 as unknown as string, 1)).rejects.toThrow(TypeError);
     const { createWriteBehind } = await import('../../src/writing/write-behind.ts');
     expect(() => createWriteBehind(backend, cache, 'test', { write: () => undefined })).toThrow(/another name/);
+    for (const option of ['flushInterval', 'lease', 'closeTimeout']) {
+      const endless = { write: () => undefined, [option]: '25d' };
+      expect(() => createWriteBehind(backend, cache, 'endless', endless)).toThrow(`${option}: a timer takes at most`);
+    }
     await behind.close();
     await createWriteBehind(backend, cache, 'test', { write: () => undefined }).close();
   });

@@ -1,7 +1,16 @@
 import { describe, expect, it } from '@jest/globals';
 import { ConfigError } from '../../src/core/errors.ts';
-import { createWriteThrough, type WriteThroughOptions } from '../../src/writing/write-through.ts';
+import {
+  createWriteThrough as create,
+  type WriteThrough,
+  type WriteThroughOptions,
+} from '../../src/writing/write-through.ts';
+import type { ValueCache } from '../../src/writing/value-cache.ts';
 import { BACKENDS, heldLoad, openSuite } from '../data/backends.ts';
+
+function createWriteThrough<T>(cache: ValueCache, options: WriteThroughOptions<T>): WriteThrough<T> {
+  return create(cache, options, () => undefined);
+}
 
 describe.each(BACKENDS)('a write-through on %s', (_name, connect) => {
   const suite = openSuite(connect());
@@ -74,6 +83,16 @@ describe.each(BACKENDS)('a write-through on %s', (_name, connect) => {
     await data.set('odd', 'old');
     await odd.set('odd', () => 'a function cannot be cached');
     expect([typeof rows.get('odd'), await data.get('odd')]).toEqual(['function', undefined]);
+  });
+
+  it('tells of what cannot be cached, whose write has happened', async () => {
+    const told: string[] = [];
+    suite.events.on('cache:error', ({ operation, error }) => told.push(`${operation}: ${error.message}`));
+    const mistaken = data.writeThrough<{ team: string[] }>({ write, tags: ({ team }) => team.flat().concat('') });
+    await data.set('m', 'old');
+    await mistaken.set('m', { team: ['red'] });
+    expect([rows.get('m'), await data.get('m')]).toEqual([{ team: ['red'] }, undefined]);
+    expect(told).toEqual([expect.stringMatching(/^writeThrough: .*tags/)]);
   });
 
   it('refuses options that it does not have, and to delete without being told how', async () => {
