@@ -19,25 +19,35 @@ import { median } from './statistics.mjs';
 
 const pathOf = (name) => fileURLToPath(new URL(name, import.meta.url));
 
-/** Writes the page from the kept results. */
-export async function writeReport() {
-  const results = JSON.parse(readFileSync(pathOf('results/latest.json'), 'utf8'));
-  const page = [
-    head(results.meta),
-    howToRead(results.meta),
-    aims(results),
-    findings(),
-    ...combinations(results).map((one) => combination(results, one)),
-    invalidation(results),
-    limitReport(results, table),
-    profiles(results),
-    rawTable(results),
-    problems(results),
-  ].filter((part) => part !== '');
+/** Where results are kept and shown: a run of limiters alone has a page of its own, beside that of all. */
+export function placeOf(parts) {
+  return parts.join() === 'limits'
+    ? { results: 'bench/results/limits.json', page: 'docs/benchmarks-limits.md' }
+    : { results: 'bench/results/latest.json', page: 'docs/benchmarks.md' };
+}
+
+/** Writes a page from the kept results. */
+export async function writeReport(place = placeOf([])) {
+  const results = JSON.parse(readFileSync(pathOf(`../${place.results}`), 'utf8'));
+  const hasOnlyLimits = results.http.length === 0;
+  const page = hasOnlyLimits
+    ? [head(results.meta), limitReport(results, table)]
+    : [
+        head(results.meta),
+        howToRead(results.meta),
+        aims(results),
+        findings(),
+        ...combinations(results).map((one) => combination(results, one)),
+        invalidation(results),
+        limitReport(results, table),
+        profiles(results),
+        rawTable(results),
+        problems(results),
+      ];
   mkdirSync(pathOf('../docs'), { recursive: true });
   writeFileSync(
-    pathOf('../docs/benchmarks.md'),
-    await format(page.join('\n\n'), { parser: 'markdown', printWidth: 120 }),
+    pathOf(`../${place.page}`),
+    await format(page.filter((part) => part !== '').join('\n\n'), { parser: 'markdown', printWidth: 120 }),
   );
 }
 

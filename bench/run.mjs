@@ -15,7 +15,7 @@ import { createPinning, nodeBinary, startProcess, startRedis, versionOfBinary } 
 import { format } from 'prettier';
 import { AIMS, groupOf, isMet, linesOf } from './figures.mjs';
 import { compareProfiles } from './profiling.mjs';
-import { writeReport } from './report.mjs';
+import { placeOf, writeReport } from './report.mjs';
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 const options = readOptions(process.argv.slice(2));
@@ -171,10 +171,8 @@ function describe(redis) {
 
 async function save() {
   mkdirSync('bench/results', { recursive: true });
-  writeFileSync(
-    'bench/results/latest.json',
-    await format(JSON.stringify(results), { parser: 'json', printWidth: 120 }),
-  );
-  await writeReport();
-  say('wrote bench/results/latest.json and docs/benchmarks.md');
+  const place = placeOf(options.parts);
+  writeFileSync(place.results, await format(JSON.stringify(results), { parser: 'json', printWidth: 120 }));
+  await writeReport(place);
+  say(`wrote ${place.results} and ${place.page}`);
 }
