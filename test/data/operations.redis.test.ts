@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { DataCache } from '../../src/data/data.ts';
 import type { RedisClient } from '../../src/redis/client.ts';
 import type { Suite, SuiteOptions } from '../../src/suite.ts';
+import { eventually } from '../support/outages.ts';
 import { BACKENDS, heldLoad, openSuite } from './backends.ts';
 
 async function listed(data: DataCache, pattern?: string): Promise<string[]> {
@@ -36,6 +37,20 @@ describe.each(BACKENDS)('operations on %s', (_name, connect, place) => {
     const { data } = open();
     await expect(data.setMany({ good: 1, bad: () => 1 })).rejects.toThrow(TypeError);
     expect(await data.has('good')).toBe(false);
+  });
+
+  it('keep a value of 10 MB, at a key with braces', async () => {
+    const { data } = open();
+    const [key, large] = ['foo{}{bar}', 'x'.repeat(10_000_000)];
+    expect(await data.set(key, large)).toBe(true);
+    expect((await data.get<string>(key))?.length).toBe(10_000_000);
+    expect(await data.getMany([key, '{bar}'])).toEqual([large, undefined]);
+    expect(await data.setIfAbsent(key, 'other')).toBe(false);
+    const loaded = await data.getOrSet(`${key}{}`, () => large);
+    expect(loaded.length).toBe(10_000_000);
+    await eventually('it to be stored', async () => ((await data.has(`${key}{}`)) ? true : undefined));
+    await data.deleteMany([key, `${key}{}`]);
+    expect([await data.has(key), await data.has(`${key}{}`)]).toEqual([false, false]);
   });
 
   it('say whether there is a value, and for how long', async () => {
