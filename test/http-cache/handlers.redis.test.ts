@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import compression from 'compression';
 import express, { type RequestHandler, type Response } from 'express';
 import { type Answer, ask, HIT, listen, openSuite, PLACES, STORED, verdict } from './support.ts';
+import { runningTime } from '../support/running-time.ts';
 
 const binary = randomBytes(70_000);
 const folder = mkdtempSync(join(tmpdir(), 'handlers-'));
@@ -253,9 +254,9 @@ describe('middleware around the cache', () => {
       });
       app.use('/api', router);
       const port = await listen(app);
-      const startedAt = performance.now();
+      const startedAt = runningTime();
       const answers = await Promise.all(Array.from({ length: 10 }, () => ask(port, '/api/x')));
-      expect(performance.now() - startedAt).toBeLessThan(2_000);
+      expect(runningTime() - startedAt).toBeLessThan(2_000);
       expect(new Set(answers.map(({ text }) => text))).toEqual(new Set(['run 1']));
       expect((await ask(port, '/api/x')).text).toBe('run 1');
       await suite.invalidate('x');

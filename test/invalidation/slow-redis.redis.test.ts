@@ -4,6 +4,7 @@ import { Redis } from 'ioredis';
 import { ask, listen, openSuite } from '../http-cache/support.ts';
 import { closedLater, uniquePrefix } from '../support/connections.ts';
 import { type RedisProcess, startRedis } from '../support/redis-server.ts';
+import { runningTime } from '../support/running-time.ts';
 
 let server: RedisProcess;
 beforeAll(async () => {
@@ -55,11 +56,10 @@ describe('a writer while Redis is slow', () => {
       expect((await ask(port, '/value')).text).toBe('run 1');
       server.freeze();
       try {
-        const startedAt = performance.now();
+        const startedAt = { real: performance.now(), running: runningTime() };
         expect((await ask(port, path, { method: 'POST' })).status).toBe(200);
-        const took = performance.now() - startedAt;
-        expect(took).toBeGreaterThan(DEADLINE_MS - 10);
-        expect(took).toBeLessThan(DEADLINE_MS + 500);
+        expect(runningTime() - startedAt.running).toBeLessThan(DEADLINE_MS + 500);
+        expect(performance.now() - startedAt.real).toBeGreaterThan(DEADLINE_MS - 10);
         expect(errors).toContain('invalidate');
         expect((await ask(port, '/value')).text).toBe('run 2');
       } finally {
@@ -73,9 +73,9 @@ describe('a writer while Redis is slow', () => {
     const { port } = await bench();
     server.freeze();
     try {
-      const startedAt = performance.now();
+      const startedAt = runningTime();
       expect((await ask(port, '/refused', { method: 'POST' })).status).toBe(422);
-      expect(performance.now() - startedAt).toBeLessThan(DEADLINE_MS);
+      expect(runningTime() - startedAt).toBeLessThan(DEADLINE_MS);
     } finally {
       server.thaw();
     }

@@ -8,6 +8,7 @@ import { closedLater, uniquePrefix } from '../support/connections.ts';
 import { eventually } from '../support/outages.ts';
 import type { RedisProcess } from '../support/redis-server.ts';
 import { appOf, suiteOf } from './support.ts';
+import { runningTime } from '../support/running-time.ts';
 
 /** Servers of a test's own, and how an application connects to them. */
 export interface Servers {
@@ -200,9 +201,9 @@ export const FAULTS_OF_PEERS: readonly KnownFault[] = [
       await decidedInRedis(limiter);
       servers.processes.forEach((server) => server.freeze());
       try {
-        const startedAt = performance.now();
+        const startedAt = runningTime();
         expect(await takeTimes(limiter, 'k', 20)).toBe(5);
-        expect(performance.now() - startedAt).toBeLessThan(SOON_MS);
+        expect(runningTime() - startedAt).toBeLessThan(SOON_MS);
       } finally {
         servers.processes.forEach((server) => server.thaw());
       }
@@ -233,9 +234,9 @@ export const FAULTS_OF_PEERS: readonly KnownFault[] = [
       const prefix = uniquePrefix();
       const options = { limit: 5, window: '1h' } as const;
       const limiter = suiteOf({ redis: servers.connect(), prefix }).rateLimiter(options);
-      const startedAt = performance.now();
+      const startedAt = runningTime();
       expect(await takeTimes(limiter, 'k', 10)).toBe(5);
-      expect(performance.now() - startedAt).toBeLessThan(SOON_MS);
+      expect(runningTime() - startedAt).toBeLessThan(SOON_MS);
       await Promise.all(servers.processes.map((server) => server.restart()));
       const elsewhere = patientSuite(servers, prefix).rateLimiter(options);
       await eventually('counts in Redis', async () => {

@@ -6,6 +6,7 @@ import { createRedis, type CreateRedisOptions } from '../../src/redis/redis.ts';
 import { closedLater, testRedisUrl, uniquePrefix } from '../support/connections.ts';
 import { type RedisProcess, reservePort, startRedis } from '../support/redis-server.ts';
 import { answered, backAfter, collectingLogger } from '../support/outages.ts';
+import { runningTime } from '../support/running-time.ts';
 
 const shared = new URL(testRedisUrl());
 const host = shared.hostname;
@@ -206,9 +207,9 @@ describe.each(['production', 'development'] as const)('createRedis: outages (%s)
 
   it('fails a command within three seconds while Redis is missing', async () => {
     const redis = create({ host: '127.0.0.1', port: await reservePort(), preset });
-    const startedAt = performance.now();
+    const startedAt = runningTime();
     await expect(redis.ping()).rejects.toThrow('max retries per request');
-    expect(performance.now() - startedAt).toBeLessThan(3_000);
+    expect(runningTime() - startedAt).toBeLessThan(3_000);
   });
 });
 

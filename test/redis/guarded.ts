@@ -3,6 +3,7 @@ import { type RedisError, TimeoutError } from '../../src/core/errors.ts';
 import type { RedisClient } from '../../src/redis/client.ts';
 import { createTurn } from '../../src/redis/turn.ts';
 import { createGuard, type Guard } from '../../src/redis/guard.ts';
+import { runningTime } from '../support/running-time.ts';
 
 /** What a guarded call came to. */
 export interface Outcome {
@@ -10,6 +11,7 @@ export interface Outcome {
   readonly reply?: unknown;
   /** Why it did not. */
   readonly error?: RedisError;
+  /** Of running time. */
   readonly tookMs: number;
 }
 
@@ -32,11 +34,11 @@ export function guarded(client: RedisClient, { deadlineMs = 100, maxInFlight = 1
     guard,
     incidents,
     async call(key, send) {
-      const startedAt = performance.now();
+      const startedAt = runningTime();
       const outcome = await guard({ operation: 'test', key, fallback: (error) => ({ error }) }, async () => ({
         reply: await send(),
       }));
-      return { ...outcome, tookMs: performance.now() - startedAt };
+      return { ...outcome, tookMs: runningTime() - startedAt };
     },
   };
 }
@@ -59,9 +61,9 @@ export function stall(ms: number): void {
 
 /** Waits until something is true, for three seconds at most. */
 export async function until(what: string, isTrue: () => boolean): Promise<void> {
-  const endsAt = performance.now() + 3_000;
+  const endsAt = runningTime() + 3_000;
   while (!isTrue()) {
-    if (performance.now() > endsAt) throw new Error(`Waited three seconds for ${what}`);
+    if (runningTime() > endsAt) throw new Error(`Waited three seconds for ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }

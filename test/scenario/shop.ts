@@ -5,6 +5,7 @@ import { Agent, type IncomingMessage, request, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { json } from 'node:stream/consumers';
 import { createSuite, type RedisClient, type Suite, type SuiteOptions } from '../../src/index.ts';
+import { runningTime } from '../support/running-time.ts';
 
 /** What a visitor saw. */
 export interface Answer {
@@ -12,6 +13,7 @@ export interface Answer {
   readonly version: number;
   /** `hit`, `miss` or `bypass`, from Cache-Status. */
   readonly cache: string;
+  /** Of running time. */
   readonly tookMs: number;
 }
 
@@ -66,14 +68,14 @@ export async function openShop(redis: RedisClient, options: SuiteOptions = {}): 
   const agent = new Agent({ keepAlive: true });
 
   async function ask(method: string, path: string): Promise<Answer> {
-    const startedAt = performance.now();
+    const startedAt = runningTime();
     // One name for all processes of the shop: the host is part of a response's key.
     const sent = request({ port, agent, method, path, headers: { host: 'shop.test' } }).end();
     const [response] = (await once(sent, 'response')) as [IncomingMessage];
     const { version } = (await json(response)) as { version: number };
     const said = response.headers['cache-status'] ?? '';
     const cache = said.includes('; hit') ? 'hit' : said.includes('fwd=bypass') ? 'bypass' : 'miss';
-    return { status: response.statusCode ?? 0, version, cache, tookMs: performance.now() - startedAt };
+    return { status: response.statusCode ?? 0, version, cache, tookMs: runningTime() - startedAt };
   }
 
   let closing: Promise<void> | undefined;
@@ -123,25 +125,25 @@ export function atOnce<T>(count: number, call: (i: number) => Promise<T>): Promi
 
 /** Milliseconds until a product comes from the cache. Visits until it does, for five seconds at most. */
 export async function hitAfter(shop: Shop, id: string): Promise<number> {
-  const startedAt = performance.now();
+  const startedAt = runningTime();
   while ((await shop.show(id)).cache !== 'hit') {
-    if (performance.now() - startedAt > 5_000) throw new Error(`"${id}" does not come from the cache`);
+    if (runningTime() - startedAt > 5_000) throw new Error(`"${id}" does not come from the cache`);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
-  return performance.now() - startedAt;
+  return runningTime() - startedAt;
 }
 
 function idOf(req: Request): string {
   return String(req.params['id']);
 }
 
-/** Milliseconds by which half of the answers are slower than those without any cache, asked one by one like them. */
-export async function medianDelayOf(shop: Shop, answers: readonly Answer[]): Promise<number> {
-  const usual = await oneByOne(answers.length, () => shop.compare());
-  return median(answers) - median(usual);
-}
-
-function median(answers: readonly Answer[]): number {
-  const sorted = answers.map(({ tookMs }) => tookMs).toSorted((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+/** Visits one after the other: what they saw, and the milliseconds by which half of them were slower than a request without any cache right after them. */
+export async function showInTurn(
+  shop: Shop,
+  id: string,
+  count: number,
+): Promise<{ readonly answers: readonly Answer[]; readonly medianDelayMs: number }> {
+  const pairs = await oneByOne(count, async () => [await shop.show(id), await shop.compare()] as const);
+  const delays = pairs.map(([shown, usual]) => shown.tookMs - usual.tookMs).toSorted((a, b) => a - b);
+  return { answers: pairs.map(([shown]) => shown), medianDelayMs: delays[Math.floor(count / 2)] ?? Number.NaN };
 }

@@ -1,5 +1,6 @@
 import type { Cluster, Redis } from 'ioredis';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { runningTime } from './running-time.ts';
 
 /** A logger that keeps its lines. */
 export function collectingLogger(): {
@@ -20,9 +21,9 @@ export function collectingLogger(): {
 
 /** Milliseconds until a write is answered again. Asks anew every 20 ms, as a busy application would; gives up after ten seconds. */
 export async function backAfter(client: Redis | Cluster, key = 'back-after'): Promise<number> {
-  const startedAt = performance.now();
+  const startedAt = runningTime();
   await answered(client, key);
-  return performance.now() - startedAt;
+  return runningTime() - startedAt;
 }
 
 /** Resolves once a write is answered. */
@@ -39,8 +40,8 @@ export async function answered(client: Redis | Cluster, key = 'answered'): Promi
 
 /** Asks every 20 ms until there is something other than undefined. Gives up after ten seconds, so that a failed test ends. */
 export async function eventually<T>(what: string, ask: () => T | undefined | Promise<T | undefined>): Promise<T> {
-  const giveUpAt = performance.now() + 10_000;
-  while (performance.now() < giveUpAt) {
+  const giveUpAt = runningTime() + 10_000;
+  while (runningTime() < giveUpAt) {
     const found = await ask();
     if (found !== undefined) return found;
     await sleep(20);
