@@ -65,5 +65,8 @@ describe('createRedis over TLS', () => {
     await eventually('a refusal', () => reasons[0]);
     expect(reasons[0]).toMatch(why);
     expect(redis.status).not.toBe('ready');
+    // Between attempts: ioredis hears only the first error of a connection, and one that is ended in its handshake has a second.
+    await eventually('a pause', () => redis.status === 'reconnecting' || undefined);
+    redis.disconnect();
   });
 });

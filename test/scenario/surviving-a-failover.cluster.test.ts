@@ -6,7 +6,7 @@ import { createRedis } from '../../src/index.ts';
 import { nodeOf } from '../../src/redis/client.ts';
 import { createKeys } from '../../src/redis/keys.ts';
 import { closedLater } from '../support/connections.ts';
-import { collectingLogger } from '../support/outages.ts';
+import { collectingLogger, eventually } from '../support/outages.ts';
 import { type RedisCluster, type RedisProcess, startCluster } from '../support/redis-server.ts';
 import { until } from '../redis/guarded.ts';
 import { moveSlot } from './slots.ts';
@@ -92,14 +92,16 @@ describe('on a Cluster', () => {
     }
     await until('recovery', () => shop.incidents.length === 2);
     expect(shop.incidents[1]).toBe(`recovered ${frozen.host}:${frozen.port}`);
-    await shop.suite.data.set('k', 'back');
-    expect(await shop.suite.data.get('k')).toBe('back');
+    await eventually('a write', async () => (await shop.suite.data.set('k', 'back')) || undefined);
+    expect(await eventually('what was written', () => shop.suite.data.get('k'))).toBe('back');
   });
 
   it('the loss of the master that keeps the register is survived: handlers answer, and its replica takes over', async () => {
     const elsewhere = await openShop(
       closedLater(new Cluster([...cluster.nodes], { redisOptions: { disconnectTimeout: 50 } })),
+      { deadline: '2s' },
     );
+    await elsewhere.suite.invalidate(['product:a']); // Whatever others have stored.
     await hitAfter(elsewhere, 'a');
     const lost = masterOf(keys.register);
     await lost.kill();

@@ -17,7 +17,7 @@ beforeAll(async () => {
 afterAll(() => server.stop());
 beforeEach(async () => {
   prefix = uniquePrefix();
-  shop = await openShop(connect(server), { prefix });
+  shop = await openShop(connect(server), { prefix, deadline: '2s' });
   await hitAfter(shop, 'a');
 });
 afterEach(() => shop.close());
@@ -30,7 +30,7 @@ describe('a Redis that is full', () => {
     expect(await oneByOne(10, async () => (await shop.show('a')).cache)).toEqual(Array(10).fill('hit'));
     expect(await oneByOne(10, async () => (await shop.show('b')).cache)).toEqual(Array(10).fill('miss'));
     expect(await shop.suite.data.set('k', 1)).toBe(false);
-    const started = await openShop(connect(server), { prefix });
+    const started = await openShop(connect(server), { prefix, deadline: '2s' });
     expect(await hitAfter(started, 'a')).toBeLessThan(1_000);
     await started.close();
     expect(shop.incidents).toEqual([]);
@@ -53,8 +53,8 @@ describe('a Redis that is a read-only replica', () => {
   it('is not relied on, because it may be behind: handlers answer', async () => {
     const replica = await startRedis(['--replicaof', '127.0.0.1', String(server.port)]);
     await untilInSync(replica);
-    const onMaster = await openShop(connect(server), { prefix });
-    const onReplica = await openShop(connect(replica), { prefix });
+    const onMaster = await openShop(connect(server), { prefix, deadline: '2s' });
+    const onReplica = await openShop(connect(replica), { prefix, deadline: '2s' });
     try {
       await hitAfter(onMaster, 'a');
       onReplica.versions.set('a', 1);
