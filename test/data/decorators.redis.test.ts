@@ -28,7 +28,7 @@ describe.each(KINDS)('%s decorators', (_kind, fixtureOf) => {
 
   beforeAll(async () => {
     fixture = await fixtureOf();
-  }, 60_000);
+  });
 
   beforeEach(() => {
     suite = openSuite(redis);

@@ -35,7 +35,7 @@ type Random = (below: number) => number;
 export const ITEMS = 2;
 const READERS = 10;
 const ENOUGH = 60;
-const PATIENCE_MS = 15_000;
+const PATIENCE_MS = 40_000;
 const NO_DATABASE = new Error('no database');
 
 /**

@@ -70,5 +70,5 @@ describe('processes that wait for the load of another', () => {
     expect(new Set(await waiting)).toEqual(new Set(['run 2']));
     expect(runningTime() - killedAt).toBeLessThan(8_000); // Its lease ends after three seconds.
     expect([story.runs.length, story.runs[0]]).toEqual([2, victim]);
-  }, 15_000);
+  });
 });

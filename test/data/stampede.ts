@@ -84,7 +84,7 @@ export function openProcesses(count: number, redis: () => Omit<DataWorkerSetting
 
   beforeAll(async () => {
     workers.push(...(await Promise.all(Array.from({ length: count }, start))));
-  }, 30_000);
+  });
 
   afterAll(() => {
     for (const child of children) child.kill('SIGKILL');

@@ -14,7 +14,7 @@ describe('data cache while Redis is away', () => {
   beforeAll(async () => {
     server = await startRedis();
     const redis = closedLater(new Redis({ port: server.port, retryStrategy: () => 50, disconnectTimeout: 50 }));
-    suite = createSuite({ redis, prefix: 'away' });
+    suite = createSuite({ redis, prefix: 'away', deadline: '300ms' });
     await suite.data.set('k', 'before');
     suite.events.on('cache:error', ({ operation }) => told.push(operation));
     suite.events.on('cache:bypass', ({ key }) => told.push(`bypass ${key}`));

@@ -72,7 +72,7 @@ export function describeProcesses(where: string, redis: () => Pick<WorkerSetting
     origin.listen(0, '127.0.0.1');
     await once(origin, 'listening');
     workers.push(...(await Promise.all(Array.from({ length: PROCESSES }, startWorker))));
-  }, 30_000);
+  });
 
   afterAll(() => {
     for (const { child } of workers) child.kill('SIGKILL');
@@ -232,6 +232,6 @@ export function describeProcesses(where: string, redis: () => Pick<WorkerSetting
       expect(killed.runs).toHaveLength(2);
       expect((await afterHang).text).toBe('own');
       expect(runningTime() - killedAt).toBeLessThan(7_000);
-    }, 15_000);
+    });
   });
 }

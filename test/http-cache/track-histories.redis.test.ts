@@ -82,5 +82,5 @@ describe.each(PLACES)('any history of visitors, alone and together, on %s,', (pl
       }),
       { numRuns: place === 'memory' ? 25 : 10 },
     );
-  }, 20_000);
+  });
 });

@@ -14,15 +14,15 @@ describe('decisions in Redis', () => {
 
   it('are the same as in memory, whatever a client does', async () => {
     expect(await compareTwins(store, anyPolicies(30_000), 40)).toBe(40);
-  }, 30_000);
+  });
 
   it('of one sliding window are the same as in memory, whichever script makes them', async () => {
     expect(await compareTwins(store, anyWindow(12_000), 60)).toBe(60);
-  }, 30_000);
+  });
 
   it('are the same as in memory to the microsecond, at the edges of windows and leases', async () => {
     expect(await compareAtInstants(client, store, 80)).toBe(80);
-  }, 30_000);
+  });
 
   it('go on counting exactly when more has been admitted than a log can add up', async () => {
     let clockUs = 0;
@@ -169,5 +169,5 @@ describe('decisions in a Cluster', () => {
   it('are the same as in memory, whatever a client does', async () => {
     const store = createRedisStore(connectionOf(testCluster(), 5_000));
     expect(await compareTwins(store, anyPolicies(30_000), 15)).toBe(15);
-  }, 30_000);
+  });
 });

@@ -12,7 +12,7 @@ import { appOf, statusesOf, suiteOf, visit } from './support.ts';
 const redis = testRedis();
 
 function opened(algorithm: 'sliding-window' | 'fixed-window', windowMs = 60_000, limit = 10): Store {
-  const store = rateLimitStore({ redis, prefix: uniquePrefix(), algorithm });
+  const store = rateLimitStore({ redis, deadline: '2s', prefix: uniquePrefix(), algorithm });
   void store.init?.({ windowMs, limit } as Options);
   return store;
 }
@@ -43,7 +43,7 @@ describe.each(['sliding-window', 'fixed-window'] as const)('the %s store of expr
 
   it('forgets after the window, and leaves no key when what has expired is decremented', async () => {
     const prefix = uniquePrefix();
-    const store = rateLimitStore({ redis, prefix, algorithm });
+    const store = rateLimitStore({ redis, deadline: '2s', prefix, algorithm });
     void store.init?.({ windowMs: 50, limit: 10 } as Options);
     await store.increment('a');
     await sleep(80);

@@ -10,7 +10,7 @@ let deployment: RedisSentinels;
 
 beforeAll(async () => {
   deployment = await startSentinels({ replicas: 1 });
-}, 30_000);
+});
 afterAll(() => deployment.stop());
 
 it('limits go on while Sentinel replaces the master, and are counted on by the new one', async () => {
@@ -29,4 +29,4 @@ it('limits go on while Sentinel replaces the master, and are counted on by the n
     },
     promote: () => Promise.resolve(),
   });
-}, 20_000);
+});

@@ -20,7 +20,7 @@ export interface Deployment {
 export async function surviveFailover({ connect, masterOf, promote }: Deployment): Promise<void> {
   const client = connect();
   const prefix = uniquePrefix();
-  const suite = suiteOf({ redis: client, prefix });
+  const suite = suiteOf({ redis: client, prefix, deadline: '100ms' });
   const [memory, open, closed] = (['memory', 'allow', 'refuse'] as const).map((onRedisError) =>
     suite.rateLimiter({ name: onRedisError, limit: 100, window: '1h', processes: 20, onRedisError }),
   ) as [RateLimiter, RateLimiter, RateLimiter];

@@ -22,7 +22,7 @@ function connect(): Cluster {
 beforeAll(async () => {
   cluster = await startCluster({ nodeTimeoutMs: 60_000 });
   servers = { processes: cluster.processes, connect };
-}, 30_000);
+});
 afterAll(() => cluster.stop());
 
 describe('what other limiters do wrong, on a Cluster', () => {
@@ -95,5 +95,5 @@ describe('a Cluster that loses a master', () => {
   it('goes on, and counts on once its replica has taken over', async () => {
     expect.hasAssertions();
     await surviveFailover({ connect, masterOf: (client, key) => processAt(nodeOf(client, key)), promote });
-  }, 20_000);
+  });
 });

@@ -196,7 +196,7 @@ export const FAULTS_OF_PEERS: readonly KnownFault[] = [
   [
     'servers that do not answer: one request never waits longer than the deadline',
     async (servers) => {
-      const suite = suiteOf({ redis: servers.connect() });
+      const suite = suiteOf({ redis: servers.connect(), deadline: '100ms' });
       const limiter = suite.rateLimiter({ limit: 5, window: '1h' });
       await decidedInRedis(limiter);
       servers.processes.forEach((server) => server.freeze());
@@ -213,7 +213,10 @@ export const FAULTS_OF_PEERS: readonly KnownFault[] = [
   [
     'a request that was allowed by timeout: it is not charged when Redis answers after all',
     async (servers) => {
-      const limiter = suiteOf({ redis: servers.connect() }).rateLimiter({ limit: 100, window: '1h' });
+      const limiter = suiteOf({ redis: servers.connect(), deadline: '100ms' }).rateLimiter({
+        limit: 100,
+        window: '1h',
+      });
       await decidedInRedis(limiter);
       expect(await takeTimes(limiter, 'k', 10)).toBe(10);
       const before = limiter.stats().withoutRedis;
@@ -233,7 +236,7 @@ export const FAULTS_OF_PEERS: readonly KnownFault[] = [
       await Promise.all(servers.processes.map((server) => server.kill()));
       const prefix = uniquePrefix();
       const options = { limit: 5, window: '1h' } as const;
-      const limiter = suiteOf({ redis: servers.connect(), prefix }).rateLimiter(options);
+      const limiter = suiteOf({ redis: servers.connect(), prefix, deadline: '100ms' }).rateLimiter(options);
       const startedAt = runningTime();
       expect(await takeTimes(limiter, 'k', 10)).toBe(5);
       expect(runningTime() - startedAt).toBeLessThan(SOON_MS);

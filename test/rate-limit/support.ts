@@ -4,10 +4,10 @@ import { createSuite, type Suite, type SuiteOptions } from '../../src/index.ts';
 import { uniquePrefix } from '../support/connections.ts';
 import { collectingLogger } from '../support/outages.ts';
 
-/** A suite of its own, on the embedded backend or the given connection. */
+/** A suite of its own, on the embedded backend or the given connection. Its deadline is generous: machines that run tests are busy. */
 export function suiteOf(options: SuiteOptions = {}): Suite {
-  const backend = options.redis === undefined ? ({ backend: 'memory' } as const) : {};
-  return createSuite({ prefix: uniquePrefix(), logger: collectingLogger(), ...backend, ...options });
+  const place: SuiteOptions = options.redis === undefined ? { backend: 'memory' } : { deadline: '2s' };
+  return createSuite({ prefix: uniquePrefix(), logger: collectingLogger(), ...place, ...options });
 }
 
 /** An application whose only route is limited, and answers `ok`. */

@@ -72,7 +72,7 @@ describe('createRedis on a Cluster in trouble', () => {
     key = keyInFirstThird();
     redis = create({ clusterNodes: cluster.nodes });
     await redis.set(key, '1');
-  }, 30_000);
+  });
   afterAll(() => cluster.stop());
 
   it('uses a master again within a second of its restart', async () => {
@@ -81,7 +81,7 @@ describe('createRedis on a Cluster in trouble', () => {
     await master.restart();
     await untilServed(cluster.processes, key);
     expect(await backAfter(redis, key)).toBeLessThan(1_000);
-  }, 20_000);
+  });
 
   it('gives what waits for a frozen master to the one that takes over', async () => {
     await untilReplicated(redis);
@@ -100,7 +100,7 @@ describe('createRedis on a Cluster in trouble', () => {
     } finally {
       frozen.thaw();
     }
-  }, 20_000);
+  });
 
   it('is back within a second of a Cluster that was away altogether, for clients old and new', async () => {
     const logger = collectingLogger();
@@ -116,7 +116,7 @@ describe('createRedis on a Cluster in trouble', () => {
     const lines = logger.warnings.filter((line) => line.startsWith('The Redis Cluster'));
     expect(lines).toEqual([expect.stringMatching(/^The Redis Cluster does not answer \(.+: .+\)\./)]);
     expect(logger.infos).toContainEqual(expect.stringMatching(/^The Redis Cluster answers again after/));
-  }, 30_000);
+  });
 });
 
 function keyInFirstThird(): string {

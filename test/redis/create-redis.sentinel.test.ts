@@ -9,7 +9,7 @@ let deployment: RedisSentinels;
 
 beforeAll(async () => {
   deployment = await startSentinels();
-}, 30_000);
+});
 afterAll(() => deployment.stop());
 
 function create(options: CreateRedisOptions = {}): Redis {
@@ -50,7 +50,7 @@ describe('createRedis with Sentinel', () => {
     expect(await backAfter(redis)).toBeLessThan(1_000);
     expect(await portOf(redis)).toBe(second.port);
     first.thaw();
-  }, 20_000);
+  });
 });
 
 /** Resolves with the new master once every sentinel names it. Asks the sentinels, not the client under test. */

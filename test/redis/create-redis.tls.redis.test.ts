@@ -26,7 +26,7 @@ beforeAll(async () => {
   const files = ['--tls-cert-file', certificate, '--tls-key-file', key, '--tls-ca-cert-file', certificate];
   server = await startRedis(['--tls-port', String(port), '--tls-auth-clients', 'no', ...files]);
   url = `rediss://localhost:${port}`;
-}, 30_000);
+});
 afterAll(async () => {
   await server.stop();
   rmSync(folder, { recursive: true });

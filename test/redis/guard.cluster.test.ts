@@ -14,7 +14,7 @@ describe('guarded calls on a Cluster', () => {
     cluster = await startCluster({ replicasPerMaster: 0, nodeTimeoutMs: 60_000 });
     client = closedLater(new Cluster([...cluster.nodes]));
     await client.get('a');
-  }, 30_000);
+  });
   afterAll(async () => {
     client.disconnect();
     await cluster.stop();

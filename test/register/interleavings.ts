@@ -48,7 +48,7 @@ interface Process {
 
 const ITEMS = 4;
 const ENOUGH = 100;
-const PATIENCE_MS = 15_000;
+const PATIENCE_MS = 40_000;
 
 /** Reads, writes and invalidates at random from all clients at once, and checks every value read against what had been invalidated before the read began. */
 export async function runInterleavings(options: Interleavings): Promise<Report> {

@@ -251,7 +251,7 @@ describe('growth', () => {
     expect(judged.every((verdict) => verdict === 'dead')).toBe(true);
     expect(await one.verdictOn(stamps[57] as Stamp, ['other'])).toBe('valid');
     expect(await one.verdictOn(stamps[30] as Stamp, ['other'])).toBe('dead'); // Below the floor: it can no longer be told.
-  }, 20_000);
+  });
 });
 
 describe('bounded mode', () => {

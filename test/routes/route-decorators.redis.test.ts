@@ -35,7 +35,7 @@ describe.each(KINDS)('%s decorators of a controller', (_kind, fixtureOf) => {
 
   beforeAll(async () => {
     fixture = await fixtureOf();
-  }, 60_000);
+  });
 
   beforeEach(() => {
     const suite = newSuite();

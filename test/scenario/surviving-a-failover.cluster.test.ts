@@ -29,7 +29,7 @@ describe('on a Cluster', () => {
     client = closedLater(created);
     shop = await openShop(client);
     await hitAfter(shop, 'a');
-  }, 30_000);
+  });
   afterAll(async () => {
     await shop.close();
     await cluster.stop();
@@ -64,7 +64,7 @@ describe('on a Cluster', () => {
       expect(await hitAfter(elsewhere, 'a')).toBeLessThan(1_500);
     }
     await Promise.all([patient.close(), elsewhere.close()]);
-  }, 30_000);
+  });
 
   function clientOf(node: number): Redis {
     const { host, port } = cluster.processes[node] ?? {};
@@ -124,7 +124,7 @@ describe('on a Cluster', () => {
     expect((await elsewhere.show('a')).version).toBe(1);
     expect(shop.incidents.filter((incident) => incident.startsWith('degraded')).length).toBeLessThanOrEqual(3);
     await elsewhere.close();
-  }, 30_000);
+  });
 
   it('the loss of the master that keeps a session is survived: nothing is told as saved that was not', async () => {
     const patient = await openPatient(client);
@@ -138,7 +138,7 @@ describe('on a Cluster', () => {
     const node = client.nodes('master').find(({ options }) => options.port === lost.port);
     expect(await node?.wait(1, 5_000)).toBe(1);
     await survive(patient, () => lost.kill());
-  }, 30_000);
+  });
 
   /** Resolves when the surviving nodes agree on another master for the register. */
   async function untilReplaced(lost: RedisProcess): Promise<void> {

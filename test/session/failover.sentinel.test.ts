@@ -9,7 +9,7 @@ import { openPatient, survive } from './failover.ts';
 let deployment: RedisSentinels;
 beforeAll(async () => {
   deployment = await startSentinels({ replicas: 1 });
-}, 30_000);
+});
 afterAll(() => deployment.stop());
 
 it('sessions survive the loss of the master behind Sentinel: nothing is told as saved that was not', async () => {
@@ -19,4 +19,4 @@ it('sessions survive the loss of the master behind Sentinel: nothing is told as 
   const patient = await openPatient(closedLater(redis));
   expect(await redis.wait(1, 5_000)).toBe(1);
   await survive(patient, () => master.kill());
-}, 30_000);
+});

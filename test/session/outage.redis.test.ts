@@ -236,7 +236,7 @@ describe('when Redis is loading what it has kept', () => {
       await restarted;
     });
     expect((await patient.user.ask('/me')).text).toBe('ada');
-  }, 60_000);
+  });
 
   function isLoading(error: Error): true | undefined {
     return error.message.startsWith('LOADING') || undefined;

@@ -305,7 +305,7 @@ describe('warming', () => {
     await new Promise((resolve) => setTimeout(resolve, 5_400));
     held.end(1);
     expect((await told).at(-1)).toMatchObject({ state: 'degraded', done: 1 });
-  }, 20_000);
+  });
 
   it('loads batches by one call, each key counted', async () => {
     const backend = backendOf({ backend: 'memory', prefix: uniquePrefix() });
