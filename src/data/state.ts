@@ -94,7 +94,7 @@ function createState({ store, tier, leases, events, place, dataStatistics }: Bac
     tellStored: (key) => tell('stores', 'cache:store', key),
     tellUnstorable(key) {
       const error = new TypeError(
-        `"${key}": what was loaded cannot be stored (a function, a cycle): it is loaded anew every time.`,
+        `"${key}": what was loaded cannot be stored (a function, a promise, a cycle): it is loaded anew every time.`,
       );
       events.tell('cache:error', { operation: `store "${key}"`, error });
     },
