@@ -187,6 +187,31 @@ describe.each(BACKENDS)('getOrSet on %s', (_name, connect, place) => {
       expect(await suite.data.getOrSet('k', never, options)).toBe('old');
     });
 
+    it('tell nothing of a caller who has left after one', async () => {
+      const suite = open();
+      const told: unknown[] = [];
+      suite.events.on('cache:error', ({ error }) => told.push(error.message));
+      const options: LoadOptions<string> = { ttl: '30ms', jitter: 0, failSafe: '1m', coalesce: 'process' };
+      await suite.data.getOrSet('k', () => 'old', options);
+      await sleep(60);
+      const held = heldLoad<string>();
+      const load = async ({ tag }: LoadContext): Promise<string> => {
+        tag('t');
+        return held.load();
+      };
+      const leading = suite.data.getOrSet('k', load, options);
+      await held.begun;
+      const controller = new AbortController();
+      const impatient = { ...options, softTimeout: '10ms', signal: controller.signal } as const;
+      expect(await suite.data.getOrSet('k', never, impatient)).toBe('old');
+      controller.abort();
+      await suite.invalidate(['t']); // What is loaded is of no use to who came before, but is gone.
+      held.end('new');
+      await leading;
+      await sleep(30);
+      expect(told).toEqual([]);
+    });
+
     it('give a stale value where there is one, softly sooner', async () => {
       const { data } = open();
       const options: LoadOptions<string> = { ttl: '30ms', jitter: 0, failSafe: '1m', coalesce: 'process' };
