@@ -34,7 +34,7 @@ export interface Loaded {
   /** Absent when the value is not to be stored, or cannot be. */
   readonly stored?: { readonly encoded: Encoded; readonly draft: Omit<EntryDraft, 'flags' | 'body'> } | undefined;
   /** It should have been stored, but there is no way to write it down. */
-  readonly isUnstorable?: boolean;
+  readonly refusal?: { readonly cause: unknown } | undefined;
 }
 
 /** What a load starts from. */
@@ -74,8 +74,10 @@ export async function runLoader<T>(
   const tags = tagsOf(request, value, wishes, origin.basis);
   const lifetime = lifetimeFor(request.settings, value, wishes);
   if (lifetime === undefined) return { value, tags };
-  const encoded = unchangedBody(value, wishes, origin.basis) ?? codec.encode(value);
-  if (encoded === undefined) return { value, tags, isUnstorable: true };
+  let refusal: Loaded['refusal'];
+  const noteRefusal = (cause: unknown): void => void (refusal = { cause });
+  const encoded = unchangedBody(value, wishes, origin.basis) ?? codec.encode(value, noteRefusal);
+  if (encoded === undefined) return { value, tags, refusal };
   const key = entryKey('d', request.key);
   const draft = { key, tags, stamp: origin.stamp, computeMs, metadata: wishes.validator, ...lifetime };
   return { value, tags, stored: { encoded, draft } };

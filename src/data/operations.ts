@@ -43,9 +43,12 @@ export function createOperations(state: DataState, space: KeySpace, settingsOf: 
   }
 
   function encode(key: string, value: unknown): Encoded | Promise<Encoded> {
-    const encoded = codec.encode(value);
+    let cause: unknown;
+    const encoded = codec.encode(value, (error) => {
+      cause = error;
+    });
     if (encoded === undefined)
-      throw new TypeError(`"${key}": the value cannot be stored (a function, a promise, a cycle).`);
+      throw new TypeError(`"${key}": the value cannot be stored (a function, a promise, a cycle).`, { cause });
     return codec.pack(encoded);
   }
 
