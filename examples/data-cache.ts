@@ -60,7 +60,7 @@ app.get('/weather', async (req, res) => {
   const cities = [req.query['city'] ?? []].flat().map(String);
   const values = await weather.getOrSetMany<Weather>(cities, async (missing) => {
     const answer = await source.ask(missing);
-    return answer === 'unchanged' ? [] : answer.list;
+    return new Map(answer === 'unchanged' ? [] : answer.list.map((each) => [each.city, each]));
   });
   res.json(values.map((value, i) => ({ city: cities[i], celsius: value?.celsius })));
 });

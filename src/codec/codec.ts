@@ -21,9 +21,9 @@ export const UNREADABLE: unique symbol = Symbol('unreadable');
 
 /** Makes bytes of values and values of bytes. Nothing here throws, and no promise is rejected. */
 export interface Codec {
-  /** The value at this moment; `undefined` when it cannot be stored: a function, a symbol, a cycle, deeper than 500 levels. */
-  encode(value: unknown): Encoded | undefined;
-  /** Compresses a large body off the event loop. The same object when it is not large, or does not get smaller. */
+  /** The value at this moment; `undefined` when it cannot be stored: a function, a symbol, a cycle, deeper than 500 levels. `onRefusal` is told why. */
+  encode(value: unknown, onRefusal?: (cause: unknown) => void): Encoded | undefined;
+  /** Compresses a large body off the event loop. The same object when it is not large, is compressed already, or does not get smaller. */
   pack(encoded: Encoded): Encoded | Promise<Encoded>;
   /** A value that is the caller's own, or {@link UNREADABLE}; a promise of it only when it is compressed. `flags` may have other bits of the owner's above `0x10`. */
   decode(flags: number, body: Buffer): unknown;
@@ -73,14 +73,16 @@ export function createCodec(options: CodecOptions = {}): Codec {
   }
 
   return {
-    encode(value) {
+    encode(value, onRefusal) {
       try {
         return format.encode(value);
-      } catch {
+      } catch (error) {
+        onRefusal?.(error);
         return undefined;
       }
     },
-    pack: (encoded) => (encoded.body.length > maxPlainBytes ? packed(encoded) : encoded),
+    pack: (encoded) =>
+      encoded.body.length > maxPlainBytes && (encoded.flags & COMPRESSED) === 0 ? packed(encoded) : encoded,
     decode(flags, body) {
       if ((flags & COMPRESSED) === 0) return read(flags, body);
       return unpackBody(body).then(

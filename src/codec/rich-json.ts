@@ -74,6 +74,7 @@ function instanceToTag(value: object, depth: number): unknown {
   if (types.isRegExp(value)) return tag('RegExp', [value.source, value.flags]);
   if (value instanceof URL) return tag('URL', value.href);
   if (types.isNativeError(value) || value instanceof Error) return tag('Error', errorToData(value, depth));
+  if (types.isPromise(value)) throw new TypeError('A promise cannot be stored: await it.');
   if (types.isBoxedPrimitive(value)) return toData(value.valueOf(), '', depth);
   return undefined;
 }

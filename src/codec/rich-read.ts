@@ -104,7 +104,7 @@ const ERRORS = new Map(
 
 /** Of its class where the language has it, else an `Error` of its name. */
 function reviveError(name: string, message: string, properties: unknown): Error {
-  const error = new (ERRORS.get(name) ?? Error)(message);
+  const error = name === 'AggregateError' ? new AggregateError([], message) : new (ERRORS.get(name) ?? Error)(message);
   const hidden = { name, stack: `${name}: ${message}` };
   for (const [property, value] of Object.entries(hidden)) {
     if (Reflect.get(error, property) !== value) define(error, property, value, false);

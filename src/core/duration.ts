@@ -21,11 +21,11 @@ export type Ttl = Duration | keyof typeof TTL_PRESETS;
 /**
  * Milliseconds of a duration.
  *
- * @throws {ConfigError} When it is not a duration, or is negative.
+ * @throws {ConfigError} When it is not a duration, is negative, or is longer than Redis can count: 285,000 years.
  */
 export function toMs(value: Duration, option: string): number {
   const ms = typeof value === 'string' ? parseDuration(value) : value;
-  if (typeof ms !== 'number' || !Number.isFinite(ms) || ms < 0) {
+  if (typeof ms !== 'number' || !(ms >= 0 && ms <= Number.MAX_SAFE_INTEGER)) {
     throw new ConfigError(
       `${option}: ${JSON.stringify(value)} is not a duration. Write milliseconds or '250ms', '30s', '5m', '1h', '7d'.`,
     );

@@ -48,10 +48,15 @@ export function createBatch<T>(
     const names = due.map(({ key }) => nameOf(key));
     try {
       const loaded = await loadMany(names, { signal: signalOf(due.map(({ signal }) => signal)) });
-      due.forEach(({ resolve }, i) => {
-        // What is left out is `undefined`, which `T` of a caller who leaves something out contains.
-        resolve((isMap(loaded) ? loaded.get(names[i] ?? '') : loaded[i]) as T);
-      });
+      const values = isMap(loaded) ? names.map((name) => loaded.get(name)) : loaded;
+      // Where rows are missing nobody knows whose the others are.
+      if (values.length !== names.length) {
+        throw new TypeError(
+          `getOrSetMany: ${names.length} keys, but ${values.length} items. Put undefined where one is missing, or return a Map by key.`,
+        );
+      }
+      // What is left out is `undefined`, which `T` of a caller who leaves something out contains.
+      due.forEach(({ resolve }, i) => resolve(values[i] as T));
     } catch (error) {
       for (const { reject } of due) reject(error);
     }

@@ -107,10 +107,10 @@ function shareable({ values }: DataState, { stored, value }: Loaded): Pick<Compu
 async function write(
   state: DataState,
   { address, key }: Pick<LoadRequest, 'address' | 'key'>,
-  { stored, isUnstorable }: Loaded,
+  { stored, refusal }: Loaded,
   { version, settle }: Claim,
 ): Promise<boolean> {
-  if (isUnstorable === true) state.tellUnstorable(key);
+  if (refusal !== undefined) state.tellUnstorable(key, refusal);
   if (stored === undefined || version === undefined) {
     settle('refused');
     return false;

@@ -14,7 +14,7 @@ export interface DataEntryOptions {
   readonly failSafe?: Duration | undefined;
   /** Part of the `ttl` that is taken off at random, 0 to 1, so that values stored together do not end together. Default: 0.1 for what is loaded, 0 for what is set. */
   readonly jitter?: number | undefined;
-  /** How long `null` and `undefined` are kept. Default: `null` like any value, `undefined` not at all. */
+  /** How long `null` and `undefined` are kept, and not beyond that as stale ones. Default: like any value; `undefined` that was loaded not at all. */
   readonly negativeTtl?: Ttl | undefined;
 }
 
@@ -63,13 +63,13 @@ export interface LoadContext<T = unknown> {
   readonly stale: StaleValue<T> | undefined;
   /** Adds tags: they hold for invalidations since the load began too. */
   tag(...tags: readonly string[]): void;
-  /** Overrides how long it is fresh. */
+  /** Overrides how long it is fresh, `negativeTtl` too. */
   ttl(ttl: Ttl): void;
-  /** Has the value returned, and not stored. */
+  /** Has the value returned as it is to all who wait for it in this process, and not stored. */
   skip(): void;
   /** Names this version of the value, for the next load's `stale.validator`. */
   validator(text: string): void;
-  /** To be returned when `stale` is still right: its value, kept for another lifetime with its tags and validator. */
+  /** To be returned when `stale` is still right: its value, kept as it was stored for another lifetime, with its tags and validator. */
   notModified(): T;
 }
 
@@ -79,7 +79,7 @@ export type Loader<T> = (context: LoadContext<T>) => T | Promise<T>;
 /** What a loader of many is given. */
 export type LoadManyContext = Pick<LoadContext, 'signal'>;
 
-/** Makes the values of the keys that are missing: by key, or in the order of the keys. What it leaves out is `undefined`. */
+/** Makes the values of the keys that are missing: a Map by key, or an array with an item for each in their order. What a Map leaves out, or is `undefined`, is not stored. */
 export type LoaderOfMany<T> = (keys: readonly string[], context: LoadManyContext) => Loaded<T> | Promise<Loaded<T>>;
 
 type Loaded<T> = ReadonlyMap<string, T> | readonly (T | undefined)[];
@@ -105,7 +105,7 @@ export interface DataCache {
    * Stores a value. A `getOrSet` of this key that is being computed anywhere will not replace it. Resolves false when it was not stored; the former value is then
    * dropped as soon as Redis can be reached.
    *
-   * @throws {TypeError} When the value cannot be stored (a function, a cycle).
+   * @throws {TypeError} When the value cannot be stored (a function, a promise, a cycle).
    * @throws {ConfigError} When an option is wrong.
    */
   set(key: CacheKey, value: unknown, options?: DataEntryOptions): Promise<boolean>;
@@ -135,8 +135,8 @@ export interface DataCache {
   /** Begins the lifetime of a fresh value anew. Resolves false when there is none. */
   touch(key: CacheKey): Promise<boolean>;
   /**
-   * Adds to the counter of a key and resolves its new value. Counters stand beside values: `get` does not see them, invalidations do not hit them. With a `ttl` a counter that begins
-   * ends after so long.
+   * Adds to the counter of a key and resolves its new value. Counters stand beside values: `get` does not see them, invalidations do not hit them. With a `ttl`, of the call or of
+   * a typed key, a counter that begins ends after so long; those of the cache or namespace do not count. Exact up to 2^53.
    *
    * @throws {TypeError} When `by` is not a safe integer.
    * @throws {RedisError} When it could not be confirmed; it may have been counted.

@@ -4,6 +4,7 @@ import { ConfigError } from '../core/errors.ts';
 import { checkOptions } from '../core/options.ts';
 import type { Bytes } from '../core/bytes.ts';
 import { BACKEND_OPTIONS, type Backend, backendOf, type BackendOptions } from '../cache/backend.ts';
+import { toTags } from '../cache/tags.ts';
 import { createCodec, type Serializer } from '../codec/codec.ts';
 import type { CacheKey, DataCache, NamespaceOptions } from './data-cache.ts';
 import { explain } from './explain.ts';
@@ -13,6 +14,7 @@ import { createOperations } from './operations.ts';
 import { answer } from './read-through.ts';
 import { createSettings, NAMESPACE_OPTIONS, type SettingsOf } from './settings.ts';
 import { type DataState, stateOn } from './state.ts';
+import { withKeyOptions } from './typed-key.ts';
 import { createValues, type ValueMode } from './values.ts';
 import { wrap, type Wrapped, type WrapOptions } from './wrap.ts';
 import { createWriters, type Writers } from '../writing/writers.ts';
@@ -161,22 +163,25 @@ function cacheOf(
     },
     namespace(name, options = {}) {
       checkOptions('namespace', options, NAMESPACE_OPTIONS);
-      const tags = [...(defaults.tags ?? []), ...(options.tags ?? [])];
-      return cacheOf(state, space.within(name), { defaults: { ...defaults, ...options, tags }, defaultTtlMs });
+      const tags = [...(defaults.tags ?? []), ...toTags(options.tags ?? [], 'tags')];
+      const said = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+      return cacheOf(state, space.within(name), { defaults: { ...defaults, ...said, tags }, defaultTtlMs });
     },
     explain: async (key) => explain(state, space.full(key)),
   };
 }
 
 function countersIn({ counters }: DataState, space: KeySpace): Pick<DataCache, 'increment' | 'decrement' | 'counter'> {
-  async function add(key: CacheKey, by: number, ttl: Ttl | undefined): Promise<number> {
+  async function add(key: CacheKey, by: number, options: { readonly ttl?: Ttl | undefined } = {}): Promise<number> {
     const full = space.full(key);
+    checkOptions('increment', options, ['ttl']);
+    const { ttl } = withKeyOptions(key, options);
     if (!Number.isSafeInteger(by)) throw new TypeError(`"${full}": a counter counts in whole numbers.`);
     return counters.add(addressOf(full), by, ttl === undefined ? undefined : toTtlMs(ttl, 'ttl'));
   }
   return {
-    increment: async (key, by = 1, { ttl } = {}) => add(key, by, ttl),
-    decrement: async (key, by = 1, { ttl } = {}) => add(key, -by, ttl),
+    increment: async (key, by = 1, options) => add(key, by, options),
+    decrement: async (key, by = 1, options) => add(key, -by, options),
     counter: async (key) => counters.get(addressOf(space.full(key))),
   };
 }

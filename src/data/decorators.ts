@@ -1,11 +1,11 @@
 import { decorate, type Decorating, type Method } from '../core/decorate.ts';
 import { ConfigError } from '../core/errors.ts';
 import { checkOptions } from '../core/options.ts';
-import { toTtlMs } from '../core/duration.ts';
 import type { DataEntryOptions } from './data-cache.ts';
 import { createEvictor, type DecoratedSuite, quietly } from './evict.ts';
 import { apply, type Call, createKeying, type KeyFunction, type TagFunction } from './keying.ts';
 import type { Asked, CheckedDecorator } from './method-decorator.ts';
+import { createSettings } from './settings.ts';
 import { textOf, type TypedKey, withKeyOptions } from './typed-key.ts';
 import { type AnyWrapOptions, wrapWith } from './wrap.ts';
 
@@ -108,7 +108,7 @@ function createPut(suiteOf: () => DecoratedSuite, options: CachePutOptions<AnyKe
   checkOptions('@cachePut', options, PUT_OPTIONS);
   const { key, tags, ...kept } = options;
   if (key === undefined) throw new ConfigError('@cachePut takes key: the key that the reading method has.');
-  if (kept.ttl !== undefined) toTtlMs(kept.ttl, 'ttl');
+  createSettings({}, 1_000).keep({ ...kept, tags: typeof tags === 'function' ? undefined : tags });
   const keying = createKeying('@cachePut', { key });
 
   return async (call, run) => {

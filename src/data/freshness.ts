@@ -19,6 +19,13 @@ export function mayStandIn(found: Found, { failSafeMs, revalidateMs }: KeepSetti
   return isSoftlyPurged(found) || staleBy(found) < Math.max(failSafeMs, revalidateMs);
 }
 
+/** How a value is kept: `null` and `undefined` for `negativeTtl`, if that is given, and no longer. */
+export function keptAs(value: unknown, settings: KeepSettings): KeepSettings {
+  const { negativeMs } = settings;
+  if (negativeMs === undefined || (value !== null && value !== undefined)) return settings;
+  return { ...settings, freshMs: negativeMs, revalidateMs: 0, failSafeMs: 0 };
+}
+
 /** How long a value that is stored now is fresh, a random part taken off, and how long it may be stale after that. */
 export function lifetimeOf({ freshMs, jitter, revalidateMs, failSafeMs }: KeepSettings): {
   freshMs: number;

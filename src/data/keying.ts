@@ -1,5 +1,5 @@
 import { ConfigError } from '../core/errors.ts';
-import { argumentText } from './argument-text.ts';
+import { typedText } from '../core/typed-text.ts';
 import { textOf, type TypedKey } from './typed-key.ts';
 
 /** A function that makes the key of a call's arguments. */
@@ -36,10 +36,20 @@ export function createKeying(where: string, { name, key }: KeyingOptions): Keyin
   }
   if (name !== undefined) {
     const checked = toName(where, name);
-    return ({ args }) => `${checked}:${argumentText(args, checked)}`;
+    return ({ args }) =>
+      `${checked}:${args.map((value, i) => argumentText(value, `${checked}: argument ${i + 1}`)).join(',')}`;
   }
   if (typeof key === 'function') return (call) => checkedKey(apply(key, call), where);
   return fixedKey(where, key);
+}
+
+function argumentText(value: unknown, where: string): string {
+  return typedText(value, {
+    refusal: (what) =>
+      new TypeError(
+        `${where}: ${what} cannot be part of a key. Give key: a function that makes the key of the arguments.`,
+      ),
+  });
 }
 
 /** @throws {ConfigError} When it is no name. */

@@ -6,7 +6,7 @@ import type { Found } from '../cache/store.ts';
 import type { Stamp } from '../register/mirror.ts';
 import type { Codec, Encoded } from '../codec/codec.ts';
 import type { LoadContext, Loader, StaleValue } from './data-cache.ts';
-import { lifetimeOf } from './freshness.ts';
+import { keptAs, lifetimeOf } from './freshness.ts';
 import type { KeepSettings, LoadSettings } from './settings.ts';
 
 /** A stored value, read. */
@@ -34,7 +34,7 @@ export interface Loaded {
   /** Absent when the value is not to be stored, or cannot be. */
   readonly stored?: { readonly encoded: Encoded; readonly draft: Omit<EntryDraft, 'flags' | 'body'> } | undefined;
   /** It should have been stored, but there is no way to write it down. */
-  readonly isUnstorable?: boolean;
+  readonly refusal?: { readonly cause: unknown } | undefined;
 }
 
 /** What a load starts from. */
@@ -74,11 +74,20 @@ export async function runLoader<T>(
   const tags = tagsOf(request, value, wishes, origin.basis);
   const lifetime = lifetimeFor(request.settings, value, wishes);
   if (lifetime === undefined) return { value, tags };
-  const encoded = codec.encode(value);
-  if (encoded === undefined) return { value, tags, isUnstorable: true };
+  let refusal: Loaded['refusal'];
+  const noteRefusal = (cause: unknown): void => void (refusal = { cause });
+  const encoded = unchangedBody(value, wishes, origin.basis) ?? codec.encode(value, noteRefusal);
+  if (encoded === undefined) return { value, tags, refusal };
   const key = entryKey('d', request.key);
   const draft = { key, tags, stamp: origin.stamp, computeMs, metadata: wishes.validator, ...lifetime };
   return { value, tags, stored: { encoded, draft } };
+}
+
+/** What was confirmed is stored as it was: its value here may be what a schema has made of it. */
+function unchangedBody(value: unknown, { isUnchanged }: Wishes, basis: StoredValue | undefined): Encoded | undefined {
+  if (!isUnchanged || basis === undefined || value !== basis.value) return undefined;
+  const { flags, body } = basis.found.entry;
+  return { flags, body };
 }
 
 function callLoader<T>(
@@ -100,10 +109,10 @@ function tagsOf<T>(
   wishes: Wishes,
   basis: StoredValue | undefined,
 ): readonly string[] {
-  const own = settings.tagsOf?.(value);
+  const own = toTags(settings.tagsOf?.(value) ?? [], `"${key}"`);
   const former = wishes.isUnchanged && basis !== undefined ? dependenciesOf(basis.found.entry).tags : [];
-  if (own === undefined && wishes.tags.length === 0 && former.length === 0) return settings.tags;
-  return toTags([...settings.tags, ...(own ?? []), ...wishes.tags, ...former], `"${key}"`);
+  if (own.length === 0 && wishes.tags.length === 0 && former.length === 0) return settings.tags;
+  return toTags([...settings.tags, ...own, ...wishes.tags, ...former], `"${key}"`);
 }
 
 /** How long it is kept; `undefined`: not at all. */
@@ -112,13 +121,9 @@ function lifetimeFor(
   value: unknown,
   { isSkipped, freshMs }: Wishes,
 ): ReturnType<typeof lifetimeOf> | undefined {
-  if (isSkipped) return undefined;
-  const isNothing = value === undefined || value === null;
-  if (isNothing && settings.negativeMs !== undefined) {
-    return lifetimeOf({ ...settings, freshMs: settings.negativeMs, failSafeMs: 0, revalidateMs: 0 });
-  }
-  if (value === undefined) return undefined;
-  return lifetimeOf(freshMs === undefined ? settings : { ...settings, freshMs });
+  if (isSkipped || (value === undefined && settings.negativeMs === undefined)) return undefined;
+  const kept = keptAs(value, settings);
+  return lifetimeOf(freshMs === undefined ? kept : { ...kept, freshMs });
 }
 
 function contextOf<T>({ key, address }: LoadRequest<T>, { basis, signal }: LoadOrigin, wishes: Wishes): LoadContext<T> {

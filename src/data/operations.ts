@@ -6,7 +6,7 @@ import { RedisError } from '../core/errors.ts';
 import { matchesGlob } from '../core/glob.ts';
 import { type Encoded, UNREADABLE } from '../codec/codec.ts';
 import type { CacheKey, DataCache } from './data-cache.ts';
-import { lifetimeOf } from './freshness.ts';
+import { keptAs, lifetimeOf } from './freshness.ts';
 import { addressOf, type KeySpace } from './key-space.ts';
 import { type KeepSettings, schemaOf, type SettingsOf } from './settings.ts';
 import type { StandardSchema } from './schema.ts';
@@ -43,8 +43,12 @@ export function createOperations(state: DataState, space: KeySpace, settingsOf: 
   }
 
   function encode(key: string, value: unknown): Encoded | Promise<Encoded> {
-    const encoded = codec.encode(value);
-    if (encoded === undefined) throw new TypeError(`"${key}": the value cannot be stored (a function, a cycle).`);
+    let cause: unknown;
+    const encoded = codec.encode(value, (error) => {
+      cause = error;
+    });
+    if (encoded === undefined)
+      throw new TypeError(`"${key}": the value cannot be stored (a function, a promise, a cycle).`, { cause });
     return codec.pack(encoded);
   }
 
@@ -75,11 +79,6 @@ export function createOperations(state: DataState, space: KeySpace, settingsOf: 
     if (isStored) state.tellStored(key);
     else register.owe([keyPurge('d', key)]);
     return isStored;
-  }
-
-  function settingsFor(value: unknown, settings: KeepSettings): KeepSettings {
-    const isNothing = value === null || value === undefined;
-    return isNothing && settings.negativeMs !== undefined ? { ...settings, freshMs: settings.negativeMs } : settings;
   }
 
   async function remove(key: string): Promise<void> {
@@ -114,7 +113,7 @@ export function createOperations(state: DataState, space: KeySpace, settingsOf: 
       return (await freshHead(space.full(key))) !== undefined;
     },
     async set(key, value, options) {
-      const settings = settingsFor(value, settingsOf.keep(options, key));
+      const settings = keptAs(value, settingsOf.keep(options, key));
       const full = space.full(key);
       return put(full, encode(full, value), settings);
     },
@@ -124,13 +123,14 @@ export function createOperations(state: DataState, space: KeySpace, settingsOf: 
       // All are checked before the first is stored.
       const encoded = pairs.map(([key, value]) => {
         const full = space.full(key);
-        return { full, encoding: encode(full, value), settings: settingsFor(value, settingsOf.keep(options, key)) };
+        return { full, encoding: encode(full, value), settings: keptAs(value, settingsOf.keep(options, key)) };
       });
-      const stored = await inTurns(encoded, (each) => put(each.full, each.encoding, each.settings));
+      const last = new Map(encoded.map((each) => [each.full, each])); // Compressing may take the former of two longer.
+      const stored = await inTurns([...last.values()], (each) => put(each.full, each.encoding, each.settings));
       return stored.every(Boolean);
     },
     async setIfAbsent(key, value, options) {
-      const settings = settingsFor(value, settingsOf.keep(options, key));
+      const settings = keptAs(value, settingsOf.keep(options, key));
       const full = space.full(key);
       const address = addressOf(full);
       const encoded = await encode(full, value);

@@ -9,6 +9,8 @@ export interface Patience<T> extends Pick<LoadSettings<never>, 'softMs' | 'hardM
   readonly standIn: { readonly value: T } | undefined;
   /** The caller waits no more. */
   onLeave(): void;
+  /** The work has failed after it was given up: nobody else may hear of it. */
+  onLateFailure(error: unknown): void;
 }
 
 /**
@@ -17,7 +19,7 @@ export interface Patience<T> extends Pick<LoadSettings<never>, 'softMs' | 'hardM
  * @throws {LoadTimeoutError} After the hard timeout, where nothing stands in.
  */
 export function waitFor<T>(work: Promise<T>, patience: Patience<T>): Promise<T> {
-  const { softMs, hardMs, signal, standIn, key, onLeave } = patience;
+  const { softMs, hardMs, signal, standIn, key, onLeave, onLateFailure } = patience;
   if (softMs === Infinity && hardMs === Infinity && signal === undefined) return work;
   return new Promise<T>((resolve, reject) => {
     const giveUpMs = standIn === undefined ? hardMs : Math.min(softMs, hardMs);
@@ -28,6 +30,7 @@ export function waitFor<T>(work: Promise<T>, patience: Patience<T>): Promise<T> 
 
     function giveUp(): void {
       end();
+      work.catch(onLateFailure);
       if (standIn !== undefined) resolve(standIn.value);
       else reject(new LoadTimeoutError(key, hardMs));
     }

@@ -63,7 +63,10 @@ function answerFrom<T>(state: DataState, request: LoadRequest<T>, position: Posi
     return standIn.value;
   }
   const caller: Caller = { leave: () => undefined };
-  const patience: Patience<T> = { ...settings, key, standIn, onLeave: () => caller.leave() };
+  const onLateFailure = (error: unknown): void => {
+    if (settings.signal?.aborted !== true || error !== settings.signal.reason) state.pause(request, error);
+  };
+  const patience: Patience<T> = { ...settings, key, standIn, onLeave: () => caller.leave(), onLateFailure };
   return waitFor(obtain(state, request, position, caller), patience).catch((error: unknown) => {
     if (standIn === undefined || settings.signal?.aborted === true) throw error;
     state.pause(request, error);

@@ -99,7 +99,7 @@ export function createSettings(defaults: NamespaceOptions, defaultTtlMs: number)
       signal: options.signal,
       coalesce,
       fresh: options.fresh === true,
-      schema: options.schema,
+      schema: toSchema(options.schema),
     };
   }
 
@@ -107,14 +107,14 @@ export function createSettings(defaults: NamespaceOptions, defaultTtlMs: number)
     defaults,
     keep(options, key = '') {
       if (options === undefined && typeof key === 'string') return unsaid.keep;
+      checkOptions('set', options ?? {}, KEEP_OPTIONS);
       const whole = withKeyOptions(key, options ?? {});
-      checkOptions('set', whole, KEEP_OPTIONS);
       return toKeep(whole, whole.tags, 0);
     },
     load<T>(options: LoadOptions<T> | undefined, key: CacheKey = '') {
       if (options === undefined && typeof key === 'string') return unsaid.load;
+      checkOptions('getOrSet', options ?? {}, LOAD_OPTIONS);
       const whole = withKeyOptions(key, options ?? {});
-      checkOptions('getOrSet', whole, LOAD_OPTIONS);
       return toLoad(whole);
     },
   };
@@ -124,7 +124,15 @@ export function createSettings(defaults: NamespaceOptions, defaultTtlMs: number)
 export function schemaOf(options: DataReadOptions | undefined): StandardSchema | undefined {
   if (options === undefined) return undefined;
   checkOptions('get', options, ['schema']);
-  return options.schema;
+  return toSchema(options.schema);
+}
+
+function toSchema(schema: StandardSchema | undefined): StandardSchema | undefined {
+  if (schema === undefined || typeof (schema as Partial<StandardSchema> | null)?.['~standard']?.validate === 'function')
+    return schema;
+  throw new ConfigError(
+    'schema takes a Standard Schema, which has "~standard": of zod from 3.24, valibot from 1, arktype from 2.',
+  );
 }
 
 /** What a call says goes first. `null` is not unsaid: it is refused. */

@@ -34,7 +34,7 @@ interface SharedState {
   tellServed(found: Found, key: string): void;
   tellMissed(key: string, isAvailable: boolean): void;
   tellStored(key: string): void;
-  tellUnstorable(key: string): void;
+  tellUnstorable(key: string, refusal: { readonly cause: unknown }): void;
 }
 
 /** What one data cache works with. */
@@ -92,9 +92,10 @@ function createState({ store, tier, leases, events, place, dataStatistics }: Bac
       tell(isAvailable ? 'misses' : 'bypasses', isAvailable ? 'cache:miss' : 'cache:bypass', key);
     },
     tellStored: (key) => tell('stores', 'cache:store', key),
-    tellUnstorable(key) {
+    tellUnstorable(key, { cause }) {
       const error = new TypeError(
-        `"${key}": what was loaded cannot be stored (a function, a cycle): it is loaded anew every time.`,
+        `"${key}": what was loaded cannot be stored (a function, a promise, a cycle): it is loaded anew every time.`,
+        { cause },
       );
       events.tell('cache:error', { operation: `store "${key}"`, error });
     },

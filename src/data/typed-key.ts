@@ -1,3 +1,4 @@
+import { toTags } from '../cache/tags.ts';
 import type { Ttl } from '../core/duration.ts';
 
 /** A key that brings along how what it stands for is kept. Made by {@link keys}; an object of your own does as well. */
@@ -12,8 +13,11 @@ export interface TypedKey {
 /** The part of the options of a call that a key may bring along. */
 interface KeptOptions {
   readonly ttl?: Ttl | undefined;
-  readonly tags?: readonly string[] | ((value: never) => readonly string[]) | undefined;
+  readonly tags?: TagsOf<never>;
 }
+
+/** Tags, or how a value tells them. */
+type TagsOf<T> = readonly string[] | ((value: T) => readonly string[]) | undefined;
 
 /**
  * The text of a key.
@@ -35,8 +39,10 @@ export function withKeyOptions<Options extends KeptOptions>(key: string | TypedK
   return { ...options, ttl: options.ttl ?? key.ttl, tags: bothTags(key.tags ?? [], options.tags) };
 }
 
-function bothTags(own: readonly string[], given: KeptOptions['tags']): KeptOptions['tags'] {
-  if (given === undefined) return own;
-  if (typeof given === 'function') return (value) => [...own, ...given(value)];
-  return [...own, ...given];
+/** A text in place of a list is refused: taken apart, its letters would be tags that nobody invalidates. */
+export function bothTags<T>(own: readonly string[], given: TagsOf<T>): TagsOf<T> {
+  const before = toTags(own, 'tags');
+  if (given === undefined) return before;
+  if (typeof given === 'function') return (value) => [...before, ...toTags(given(value), 'tags')];
+  return [...before, ...toTags(given, 'tags')];
 }

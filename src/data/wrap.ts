@@ -1,8 +1,8 @@
-import { toTtlMs } from '../core/duration.ts';
 import { checkOptions } from '../core/options.ts';
 import { ConfigError } from '../core/errors.ts';
 import type { LoadOptions } from './data-cache.ts';
 import { apply, type Call, createKeying, type TagFunction } from './keying.ts';
+import { createSettings } from './settings.ts';
 import { textOf, type TypedKey, withKeyOptions } from './typed-key.ts';
 
 /** Options of {@link wrap}: those of `getOrSet`, and how the key of a call is made. */
@@ -79,6 +79,9 @@ export function wrap<This, Args extends readonly unknown[], Result>(
   return wrapped as Wrapped<This, Args, Result>;
 }
 
+/** What is wrong is told where it is written. */
+const checkOnce = createSettings({}, 1_000);
+
 /** {@link wrap} on a cache that is asked for at each call. */
 export function wrapWith(
   where: string,
@@ -87,7 +90,7 @@ export function wrapWith(
 ): Wrapped<unknown, unknown[], unknown> {
   checkOptions(where, options, WRAP_OPTIONS);
   const { name, key, tags, ...kept } = options;
-  if (kept.ttl !== undefined) toTtlMs(kept.ttl, 'ttl');
+  checkOnce.load({ ...kept, tags: typeof tags === 'function' ? undefined : tags } as LoadOptions);
   const keying = createKeying(where, { name, key });
 
   async function load(call: Call, fresh: boolean): Promise<unknown> {

@@ -2,6 +2,7 @@ import { type Duration, toTimerMs } from '../core/duration.ts';
 import { ConfigError, QueryRefusedError, RedisError } from '../core/errors.ts';
 import { checkOptions } from '../core/options.ts';
 import type { LoadContext, LoadOptions } from '../data/data-cache.ts';
+import { bothTags } from '../data/typed-key.ts';
 import type { Loads } from './loads.ts';
 import { planOf, type Query } from './query-key.ts';
 import { checkTenant, tagsOfChange, toTables } from './query-tags.ts';
@@ -85,11 +86,11 @@ export function createQueries(data: Loads, invalidator: Invalidating, options: Q
   }
 
   return {
-    async run(query, execute, { skipCache = false, noCache = false, force = false, tags = [], ...load } = {}) {
+    async run(query, execute, { skipCache = false, noCache = false, force = false, tags, ...load } = {}) {
       const plan = planOf(query, readSql);
       if (skipCache) return execute();
       if (plan.refusal !== undefined && !force) throw new QueryRefusedError(plan.refusal);
-      return data.getOrSet(plan.key, execute, { ...load, tags: withTags(plan.tags, tags), fresh: noCache });
+      return data.getOrSet(plan.key, execute, { ...load, tags: bothTags(plan.tags, tags), fresh: noCache });
     },
     async changed(tables, scope = {}) {
       checkOptions('queries.changed', scope, ['tenant', 'settle']);
@@ -103,10 +104,6 @@ export function createQueries(data: Loads, invalidator: Invalidating, options: Q
       return result;
     },
   };
-}
-
-function withTags<T>(own: readonly string[], more: NonNullable<LoadOptions<T>['tags']>): LoadOptions<T>['tags'] {
-  return typeof more === 'function' ? (value) => [...own, ...more(value)] : [...own, ...more];
 }
 
 /** The database has committed: what Redis did not confirm is written when it is back, and the guard has told of it. */

@@ -1,9 +1,9 @@
 import { digest } from '../core/digest.ts';
 import { ConfigError } from '../core/errors.ts';
 import { checkOptions } from '../core/options.ts';
+import { type TextRules, typedText } from '../core/typed-text.ts';
 import { checkTenant, tagsOfQuery, toTables } from './query-tags.ts';
 import type { Statement } from './sql.ts';
-import { typedText } from './typed-text.ts';
 
 const MAX_READABLE = 80;
 
@@ -47,7 +47,7 @@ export function planOf(query: Query, read: (sql: string) => Statement): QueryPla
   checkTenant(tenant);
   const { spelling, refusal } = query.sql === undefined ? { spelling: text, refusal: undefined } : read(text);
   // The tables too: an entry that was stored under fewer would outlive a change of the others.
-  const identity = typedText([query.sql === undefined, spelling, params, tables, tenant, as]);
+  const identity = typedText([query.sql === undefined, spelling, params, tables, tenant, as], RULES);
   const readable = tables.join('+').slice(0, MAX_READABLE).toWellFormed();
   return { key: `query:${readable}:${digest(identity)}`, tags: tagsOfQuery(tables, tenant), refusal };
 }
@@ -57,3 +57,15 @@ function textOf({ sql, operation }: { readonly sql?: unknown; readonly operation
   if (typeof text === 'string' && text !== '' && (sql === undefined || operation === undefined)) return text;
   throw new ConfigError('queries.run: give either sql, a statement, or operation, the name of one that is not SQL.');
 }
+
+const RULES: TextRules = {
+  refusal: (what) =>
+    new ConfigError(`params: ${what} cannot be part of a key. Pass its text, or give its class toJSON().`),
+  /** What an object is to the database: node-postgres asks for the one, and for the other where that is not there. */
+  standIn(instance) {
+    const { toPostgres, toJSON } = instance as { toPostgres?: unknown; toJSON?: unknown };
+    if (typeof toPostgres === 'function')
+      return { value: toPostgres.call(instance, (item: unknown) => item) as unknown };
+    return typeof toJSON === 'function' ? { value: toJSON.call(instance) as unknown } : undefined;
+  },
+};

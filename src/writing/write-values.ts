@@ -9,7 +9,8 @@ const codec = createCodec();
  */
 export function encodeValue(key: string, value: unknown): Buffer {
   const encoded = codec.encode(value);
-  if (encoded === undefined) throw new TypeError(`"${key}": the value cannot be stored (a function, a cycle).`);
+  if (encoded === undefined)
+    throw new TypeError(`"${key}": the value cannot be stored (a function, a promise, a cycle).`);
   return Buffer.concat([Buffer.of(encoded.flags), encoded.body]);
 }
 

@@ -16,6 +16,7 @@ describe('compression', () => {
     const packed = await codec.pack(encoded);
     expect(packed.flags).toBe(encoded.flags | COMPRESSED);
     expect(packed.body.length).toBeLessThan(encoded.body.length / 10);
+    expect(codec.pack({ ...packed, body: Buffer.alloc(2_000) })).toMatchObject({ flags: packed.flags });
     expect(shape(await codec.decode(packed.flags, packed.body))).toBe(shape(large));
     expect(shape(await createCodec().decode(packed.flags, packed.body))).toBe(shape(large));
   });

@@ -142,6 +142,7 @@ describe('a stored value', () => {
       left: 3n,
     });
     const all = (await stored(new AggregateError([new RangeError('a')], 'both'))) as AggregateError;
+    expect(all).toBeInstanceOf(AggregateError);
     expect([all.name, all.message, all.errors]).toEqual(['AggregateError', 'both', [new RangeError('a')]]);
   });
 
@@ -162,6 +163,7 @@ describe('what cannot be stored', () => {
     ['a function', () => 1],
     ['a symbol', Symbol('s')],
     ['a cycle', cycle()],
+    ['a promise', { user: Promise.resolve(1) }],
     ['more than 500 levels of lists', nested(501, (inner) => [inner])],
     ['more than 500 levels of Maps', nested(501, (inner) => new Map([[inner, 1]]))],
     ['a cycle of plain objects', ((a: { b?: object }) => (a.b = { a }))({})],

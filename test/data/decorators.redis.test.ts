@@ -194,6 +194,7 @@ describe('decorators', () => {
     ['an unknown option', ({ cacheable }: Decorators) => cacheable({ name: 'n', expires: 1 } as { name: string })],
     ['a lifetime in seconds', ({ cacheable }: Decorators) => cacheable({ name: 'n', ttl: 60 })],
     ['a lifetime in seconds to put', ({ cachePut }: Decorators) => cachePut({ key: 'k', ttl: 60 })],
+    ['what no call would take', ({ cachePut }: Decorators) => cachePut({ key: 'k', jitter: 7 })],
     ['nothing to drop', ({ cacheEvict }: Decorators) => cacheEvict({})],
     [
       'tags of a result before there is one',

@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ConfigError, LoadTimeoutError } from '../../src/core/errors.ts';
-import type { LoadOptions } from '../../src/data/data.ts';
+import { z } from 'zod';
+import type { LoadContext, LoadOptions } from '../../src/data/data.ts';
 import type { RedisClient } from '../../src/redis/client.ts';
 import type { Suite, SuiteOptions } from '../../src/suite.ts';
 import { BACKENDS, heldLoad, openSuite } from './backends.ts';
@@ -106,6 +107,21 @@ describe.each(BACKENDS)('getOrSet on %s', (_name, connect, place) => {
       expect(await data.get('k')).toBeUndefined();
     });
 
+    it.each([undefined, 10])(
+      'are confirmed as they were stored, whatever a schema makes of them (compressed above %s)',
+      async (compressAbove) => {
+        const { data } = open({ data: { compressAbove } });
+        const text = z.string().transform((value) => ({ wrapped: value }));
+        const options = { ...past, failSafe: '1m', schema: text } as LoadOptions;
+        const value = 'x'.repeat(100);
+        await data.getOrSet('k', () => value, options);
+        await sleep(60);
+        const again = await data.getOrSet('k', ({ notModified }) => notModified(), { ...options, ttl: '1m' });
+        expect(again).toEqual({ wrapped: value });
+        await eventually(() => data.get('k'), value);
+      },
+    );
+
     it('cannot be confirmed where there are none', async () => {
       const { data } = open();
       await expect(data.getOrSet('k', ({ notModified }) => notModified())).rejects.toThrow('context.stale');
@@ -150,6 +166,50 @@ describe.each(BACKENDS)('getOrSet on %s', (_name, connect, place) => {
       await expect(call).rejects.toBeInstanceOf(LoadTimeoutError);
       held.end('late');
       await eventually(() => data.get('k'), 'late');
+    });
+
+    it('tell of a load that fails after its caller has gone, and leave its loader alone for a moment', async () => {
+      const suite = open();
+      const told: string[] = [];
+      suite.events.on('cache:error', ({ error }) => told.push(error.message));
+      const held = heldLoad<string>();
+      const call = suite.data.getOrSet('none', held.load, { hardTimeout: '10ms' });
+      await expect(call).rejects.toBeInstanceOf(LoadTimeoutError);
+      held.fail(new Error('late'));
+      await eventually(() => told.join(), 'late');
+      const options: LoadOptions<string> = { ttl: '30ms', jitter: 0, failSafe: '1m', coalesce: 'process' };
+      await suite.data.getOrSet('k', () => 'old', options);
+      await sleep(60);
+      const slow = heldLoad<string>();
+      expect(await suite.data.getOrSet('k', slow.load, { ...options, softTimeout: '10ms' })).toBe('old');
+      slow.fail(new Error('late too'));
+      await eventually(() => told.join(), 'late,late too');
+      expect(await suite.data.getOrSet('k', never, options)).toBe('old');
+    });
+
+    it('tell nothing of a caller who has left after one', async () => {
+      const suite = open();
+      const told: unknown[] = [];
+      suite.events.on('cache:error', ({ error }) => told.push(error.message));
+      const options: LoadOptions<string> = { ttl: '30ms', jitter: 0, failSafe: '1m', coalesce: 'process' };
+      await suite.data.getOrSet('k', () => 'old', options);
+      await sleep(60);
+      const held = heldLoad<string>();
+      const load = async ({ tag }: LoadContext): Promise<string> => {
+        tag('t');
+        return held.load();
+      };
+      const leading = suite.data.getOrSet('k', load, options);
+      await held.begun;
+      const controller = new AbortController();
+      const impatient = { ...options, softTimeout: '10ms', signal: controller.signal } as const;
+      expect(await suite.data.getOrSet('k', never, impatient)).toBe('old');
+      controller.abort();
+      await suite.invalidate(['t']); // What is loaded is of no use to who came before, but is gone.
+      held.end('new');
+      await leading;
+      await sleep(30);
+      expect(told).toEqual([]);
     });
 
     it('give a stale value where there is one, softly sooner', async () => {
@@ -211,6 +271,16 @@ describe.each(BACKENDS)('getOrSet on %s', (_name, connect, place) => {
       expect(await suite.data.get('k')).toBeUndefined();
     });
 
+    it('takes no text for tags, whose letters would be tags', async () => {
+      const { data } = open();
+      const tags = 'user:7' as never;
+      for (const key of ['k', { key: 'k', tags: ['own'] }]) {
+        await expect(data.getOrSet(key, () => 1, { tags })).rejects.toThrow('tags must be an array');
+        await expect(data.getOrSet(key, () => 1, { tags: () => tags })).rejects.toThrow('tags must be an array');
+        await expect(data.set(key, 1, { tags })).rejects.toThrow('tags must be an array');
+      }
+    });
+
     it('takes tags from the value', async () => {
       const suite = open();
       await suite.data.getOrSet('k', () => ({ id: 7 }), { tags: ({ id }) => [`user:${id}`] });
@@ -248,6 +318,23 @@ describe.each(BACKENDS)('getOrSet on %s', (_name, connect, place) => {
       }
       await data.getOrSet('null', () => 7, { fresh: true });
       await eventually(() => data.get('null'), 7);
+    });
+
+    it('keep nothing no longer than that, set or loaded, unless its loader says so', async () => {
+      const { data } = open();
+      const options = { negativeTtl: '30ms', failSafe: '1m', staleWhileRevalidate: '1m', jitter: 0 } as const;
+      await data.set('set', null, options);
+      await data.getOrSet('loaded', () => null, options);
+      await sleep(60);
+      const error = new Error('no database');
+      for (const key of ['set', 'loaded'])
+        await expect(data.getOrSet(key, () => Promise.reject(error), options)).rejects.toBe(error);
+      const load = ({ ttl }: LoadContext): null => {
+        ttl('1h');
+        return null;
+      };
+      await data.getOrSet('longer', load, options);
+      await eventually(async () => ((await data.ttl('longer')) ?? 0) > 3_000_000, true);
     });
 
     it('load and store whatever is there when a fresh value is asked for', async () => {
@@ -308,7 +395,13 @@ describe.each(BACKENDS)('getOrSet on %s', (_name, connect, place) => {
         { failSafe: 'long' },
         { coalesce: 'all' },
         { staleWhileRevalidat: '1m' },
+        { ttl: 1e300 },
+        { schema: {} },
+        60_000,
       ]) {
+        await expect(data.getOrSet({ key: 'k', ttl: '1h' }, never, wrong as LoadOptions)).rejects.toBeInstanceOf(
+          ConfigError,
+        );
         await expect(data.getOrSet('k', never, wrong as LoadOptions)).rejects.toBeInstanceOf(ConfigError);
       }
     });

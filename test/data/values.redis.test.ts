@@ -36,6 +36,23 @@ describe.each(BACKENDS)('values on %s', (_name, connect) => {
     });
   });
 
+  it('that a serializer refuses are told with its error', async () => {
+    const refusal = new Error('no BigInt here');
+    const serializer = {
+      name: 'strict',
+      serialize: () => {
+        throw refusal;
+      },
+      deserialize,
+    };
+    const suite = openSuite((connection ??= connect()), { data: { serializer } });
+    const told: unknown[] = [];
+    suite.events.on('cache:error', ({ error }) => told.push(error.cause));
+    await expect(suite.data.set('k', 1n)).rejects.toMatchObject({ name: 'TypeError', cause: refusal });
+    expect(await suite.data.getOrSet('k', () => 1n)).toBe(1n);
+    expect(told).toEqual([refusal]);
+  });
+
   it('that a schema refuses are loaded anew', async () => {
     const data = open();
     await data.set('k', { id: '7' });

@@ -163,6 +163,8 @@ describe('wrap', () => {
     ['an unknown option', { name: 'n', expires: 1 }],
     ['a lifetime in seconds', { name: 'n', ttl: 60 }],
     ['a name that is none', { name: '' }],
+    ['what a call would refuse', { name: 'n', jitter: 7 }],
+    ['a schema that is none', { name: 'n', schema: {} as never }],
   ])('refuses %s', (_what, options) => {
     expect(() => wrap(data, fn, options)).toThrow(ConfigError);
   });

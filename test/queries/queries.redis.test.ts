@@ -123,6 +123,7 @@ describe.each(BACKENDS)('queries on %s', (_name, connect) => {
     const ask = counting(suite.queries);
     expect([await ask(orders, { tags: ['report'] }), await ask()]).toEqual([1, 1]);
     await suite.invalidate('report');
+    await expect(ask(orders, { tags: 'report' as never })).rejects.toThrow('tags must be an array');
     expect(await ask(orders, { ttl: '60ms' })).toBe(2);
     await sleep(90);
     expect(await ask()).toBe(3);
