@@ -15,6 +15,7 @@ import {
   encodeEntry,
   encodeInstants,
   type EntryDraft,
+  readHead,
   writingOf,
 } from './entry.ts';
 import { isWorthStoring, toFound } from './found.ts';
@@ -207,16 +208,14 @@ export function createRedisStore(
   /** The addresses of those entries that may be served, by what is written in them: keys of Redis may be hashes. */
   async function headsOf(names: readonly string[]): Promise<string[]> {
     const call = { operation: 'read entries', fallback: noFallback };
-    const reads = Promise.all(
-      names.map((key) => guard({ ...call, key }, () => client.getrangeBuffer(key, 0, HEAD_BYTES - 1))),
-    );
-    const verified = register.refresh();
-    const heads = await reads;
-    if (verified !== true && !(await verified)) {
+    const readAt = (key: string, bytes: number): Promise<Buffer> =>
+      guard({ ...call, key }, () => client.getrangeBuffer(key, 0, bytes - 1));
+    const heads = await Promise.all(names.map((key) => readHead((bytes) => readAt(key, bytes), HEAD_BYTES)));
+    if (!(await register.refresh())) {
       throw new RedisError('list entries', 'Redis did not say what has been invalidated.');
     }
     return heads.flatMap((bytes) => {
-      const entry = decodeEntry(bytes, 'head');
+      const entry = bytes && decodeEntry(bytes, 'head');
       return entry === undefined || toFound(entry, register) === undefined ? [] : keyOf(entry);
     });
   }
