@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { ChainableCommander } from 'ioredis';
+import { mayReadReplicas } from '../redis/client.ts';
 import type { Connection } from '../redis/connection.ts';
 import { RedisError } from '../core/errors.ts';
 import { noFallback } from '../redis/guard.ts';
@@ -19,6 +20,7 @@ import {
   writingOf,
 } from './entry.ts';
 import { isWorthStoring, toFound } from './found.ts';
+import { readVersion } from './read-version.lua.ts';
 import { renewEntry } from './renew-entry.lua.ts';
 import { replaceEntry } from './replace-entry.lua.ts';
 import { type CacheStore, type Lifetime, type Lookup, type Part, TOMBSTONE_MS, UNAVAILABLE } from './store.ts';
@@ -144,10 +146,9 @@ export function createRedisStore(
     version(address, mark) {
       const key = keys.tombstone(address);
       return guard({ operation: 'read version', key, fallback: () => undefined }, async () => {
-        // Sent before the question, so that this is answered with it.
-        const marked = mark === undefined ? undefined : client.set(key, randomUUID(), 'PX', TOMBSTONE_MS, 'NX');
-        const [version] = await Promise.all([client.get(key), marked]);
-        return version ?? '';
+        if (mark === undefined && !mayReadReplicas(client)) return (await client.get(key)) ?? '';
+        const args = { mark: mark === undefined ? '' : randomUUID(), markMs: TOMBSTONE_MS };
+        return (await readVersion(client, { tombstone: key }, args)) as string;
       });
     },
     async put(address, draft) {
