@@ -79,9 +79,9 @@ export function encodeEntry(draft: EntryDraft, storedAt: number): Buffer {
  * Reads an entry; `undefined` when it is not one of this version, or is truncated. Of a `head` the body may be truncated, nothing else. Nothing is copied.
  */
 export function decodeEntry(bytes: Buffer, part: 'whole' | 'head' = 'whole'): Entry | undefined {
-  if (bytes.length < HEADER_BYTES || bytes.readUInt16LE(0) !== MAGIC || bytes[2] !== VERSION) return undefined;
-  const metadataAt = HEADER_BYTES + bytes.readUInt32LE(8) + bytes.readUInt32LE(12);
-  const bodyAt = metadataAt + bytes.readUInt32LE(16);
+  const bodyAt = headBytesOf(bytes);
+  if (bodyAt === 0) return undefined;
+  const metadataAt = bodyAt - bytes.readUInt32LE(16);
   const bodyBytes = bytes.readUInt32LE(20);
   const isWhole = bodyAt + bodyBytes === bytes.length;
   const isHead = part === 'head' && bodyAt <= bytes.length && bytes.length < bodyAt + bodyBytes;
@@ -99,6 +99,22 @@ export function decodeEntry(bytes: Buffer, part: 'whole' | 'head' = 'whole'): En
     body: bytes.subarray(bodyAt),
     bytes,
   };
+}
+
+/** Reads what comes before the body of an entry, and some of that: first as much as is enough for most. `read` reads so many bytes from its beginning. */
+export async function readHead(
+  read: (bytes: number) => Promise<Buffer | undefined>,
+  firstBytes: number,
+): Promise<Buffer | undefined> {
+  const first = await read(firstBytes);
+  const headBytes = first === undefined ? 0 : headBytesOf(first);
+  return headBytes > firstBytes ? read(headBytes) : first;
+}
+
+/** How long that is, as the header says; 0 when it is none of this version. */
+function headBytesOf(bytes: Buffer): number {
+  if (bytes.length < HEADER_BYTES || bytes.readUInt16LE(0) !== MAGIC || bytes[2] !== VERSION) return 0;
+  return HEADER_BYTES + bytes.readUInt32LE(8) + bytes.readUInt32LE(12) + bytes.readUInt32LE(16);
 }
 
 /** The instants of an entry that begins another lifetime at `storedAt`, as they stand in its header from byte 40 on. */

@@ -3,7 +3,7 @@ import type { Connection } from '../redis/connection.ts';
 import { scanKeys } from '../redis/scan.ts';
 import type { Register } from '../register/register.ts';
 import type { Backend } from './backend.ts';
-import { decodeEntry, dependenciesOf, type Entry, writingOf } from './entry.ts';
+import { decodeEntry, dependenciesOf, type Entry, readHead, writingOf } from './entry.ts';
 import { unlinkWriting } from './unlink-writing.lua.ts';
 
 /** How far reclaiming has come. */
@@ -27,7 +27,6 @@ export interface SweepOptions {
 const STEP = 100;
 /** Header, tags and key are rarely longer; then more is read. */
 const HEAD_BYTES = 1_024;
-const LONG_HEAD_BYTES = 65_536;
 
 /**
  * Takes invalidated entries out of Redis' memory, where they would stay until their lifetime ends. Bounded steps on every master. An entry that may still be served stays, also one that is stored at the
@@ -74,15 +73,9 @@ async function removeDead(
   register: Register,
   keys: readonly string[],
 ): Promise<number | undefined> {
-  const readHead = async (key: string, bytes: number): Promise<Buffer | undefined> =>
+  const readAt = async (key: string, bytes: number): Promise<Buffer | undefined> =>
     guard({ operation: 'read entry', key, fallback: () => undefined }, () => client.getrangeBuffer(key, 0, bytes - 1));
-  const heads = await Promise.all(
-    keys.map(async (key) => {
-      const head = await readHead(key, HEAD_BYTES);
-      const isCut = head?.length === HEAD_BYTES && decodeEntry(head, 'head') === undefined;
-      return isCut ? readHead(key, LONG_HEAD_BYTES) : head;
-    }),
-  );
+  const heads = await Promise.all(keys.map((key) => readHead((bytes) => readAt(key, bytes), HEAD_BYTES)));
   // After the reads: an entry of a register that is newer than what this process knows would look dead.
   if (!(await register.refresh())) return undefined;
   const removals = keys.flatMap((key, i) => {

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { ChainableCommander } from 'ioredis';
+import { mayReadReplicas } from '../redis/client.ts';
 import type { Connection } from '../redis/connection.ts';
 import { RedisError } from '../core/errors.ts';
 import { noFallback } from '../redis/guard.ts';
@@ -15,9 +16,11 @@ import {
   encodeEntry,
   encodeInstants,
   type EntryDraft,
+  readHead,
   writingOf,
 } from './entry.ts';
 import { isWorthStoring, toFound } from './found.ts';
+import { readVersion } from './read-version.lua.ts';
 import { renewEntry } from './renew-entry.lua.ts';
 import { replaceEntry } from './replace-entry.lua.ts';
 import { type CacheStore, type Lifetime, type Lookup, type Part, TOMBSTONE_MS, UNAVAILABLE } from './store.ts';
@@ -143,10 +146,9 @@ export function createRedisStore(
     version(address, mark) {
       const key = keys.tombstone(address);
       return guard({ operation: 'read version', key, fallback: () => undefined }, async () => {
-        // Sent before the question, so that this is answered with it.
-        const marked = mark === undefined ? undefined : client.set(key, randomUUID(), 'PX', TOMBSTONE_MS, 'NX');
-        const [version] = await Promise.all([client.get(key), marked]);
-        return version ?? '';
+        if (mark === undefined && !mayReadReplicas(client)) return (await client.get(key)) ?? '';
+        const args = { mark: mark === undefined ? '' : randomUUID(), markMs: TOMBSTONE_MS };
+        return (await readVersion(client, { tombstone: key }, args)) as string;
       });
     },
     async put(address, draft) {
@@ -207,16 +209,14 @@ export function createRedisStore(
   /** The addresses of those entries that may be served, by what is written in them: keys of Redis may be hashes. */
   async function headsOf(names: readonly string[]): Promise<string[]> {
     const call = { operation: 'read entries', fallback: noFallback };
-    const reads = Promise.all(
-      names.map((key) => guard({ ...call, key }, () => client.getrangeBuffer(key, 0, HEAD_BYTES - 1))),
-    );
-    const verified = register.refresh();
-    const heads = await reads;
-    if (verified !== true && !(await verified)) {
+    const readAt = (key: string, bytes: number): Promise<Buffer> =>
+      guard({ ...call, key }, () => client.getrangeBuffer(key, 0, bytes - 1));
+    const heads = await Promise.all(names.map((key) => readHead((bytes) => readAt(key, bytes), HEAD_BYTES)));
+    if (!(await register.refresh())) {
       throw new RedisError('list entries', 'Redis did not say what has been invalidated.');
     }
     return heads.flatMap((bytes) => {
-      const entry = decodeEntry(bytes, 'head');
+      const entry = bytes && decodeEntry(bytes, 'head');
       return entry === undefined || toFound(entry, register) === undefined ? [] : keyOf(entry);
     });
   }

@@ -12,7 +12,7 @@ import { type RedisTarget, type RedisTargetOptions, resolveTarget } from './redi
 export interface CreateRedisOptions extends RedisTargetOptions {
   /** Put before every key by ioredis itself. Default: `REDIS_KEY_PREFIX`, else none. */
   readonly keyPrefix?: string | undefined;
-  /** Cluster only: which nodes answer reads. Replicas lag behind their master. Default: `master`. */
+  /** Cluster only: which nodes answer reads. Replicas lag behind their master: what was set or deleted a moment ago may be read as it was before; what was invalidated is not. Default: `master`. */
   readonly readFrom?: 'master' | 'replica' | 'any' | undefined;
   /**
    * `production`: gives up on a connection attempt after 1.5 s and on a silent connection after 2 s.

@@ -48,7 +48,8 @@ export function createLedger(): Ledger {
   };
   const kinds = Object.keys(clocks) as PurgeKind[];
   let newest = 0;
-  let prefixLengths: readonly number[] = [];
+  /** Of all prefixes noted; a length may outlast its prefixes. */
+  const prefixLengths: number[] = [];
 
   return {
     get newest() {
@@ -66,7 +67,7 @@ export function createLedger(): Ledger {
       }
       map.set(value, clock);
       newest = Math.max(newest, clock);
-      if (kind === 'prefix' && known === undefined) prefixLengths = lengthsOf(map);
+      if (kind === 'prefix' && !prefixLengths.includes(value.length)) prefixLengths.push(value.length);
     },
     hits({ key, tags, user }, clock) {
       if (newest <= clock) return false;
@@ -99,7 +100,7 @@ export function createLedger(): Ledger {
     },
     prune(floor) {
       for (const kind of kinds) pruneMap(clocks[kind], floor);
-      prefixLengths = lengthsOf(clocks.prefix);
+      if (clocks.prefix.size === 0) prefixLengths.length = 0;
     },
   };
 }
@@ -110,10 +111,6 @@ function pruneMap(map: Map<string, number>, floor: number): void {
     if (clock > floor) return;
     map.delete(value);
   }
-}
-
-function lengthsOf(prefixes: Map<string, number>): number[] {
-  return [...new Set([...prefixes.keys()].map((prefix) => prefix.length))];
 }
 
 function withoutKind(key: string): string {

@@ -117,6 +117,7 @@ export function createRedisRegister({
       sendBump(members, sync.mirror?.newestClock ?? 0, everything ? 'clock' : 0),
     );
     sync.applyOwn(members, reply);
+    if (sync.mirror === undefined) void sync.refresh(); // Who never reads must know what he has written, to repair what a failover loses of it.
     const floor = limitScannedPurges();
     if (floor > 0) void reads.bump([], 0, floor);
     const { generation, clock: bumped, previousClock } = reply;

@@ -3,6 +3,8 @@ import { createMirror, type Mirror } from './mirror.ts';
 import type { BumpReply, RegisterPage } from './register-reply.ts';
 
 const PAGE_SIZE = 4_096;
+/** What differs is written again record by record; where it is more, a floor says it in one. */
+const MAX_REWRITTEN = 10_000;
 
 /** What is asked of the register in Redis. Both answer `undefined` when Redis does not. */
 export interface RegisterReads {
@@ -133,10 +135,13 @@ export function createRegisterSync({
       return (await reads.bump([], known.newestClock, known.newestClock)) !== undefined;
     }
     if (known?.generation === loaded.generation) {
-      const lost = lostMembers(known, loaded);
-      if (lost.length > 0 || known.floor > loaded.floor || known.newestClock > loaded.newestClock) {
+      // Lost, or written since by who did not know how far the clock had come: then it counts as older than what was computed before it.
+      const differing = [...membersMissing(known, loaded), ...membersMissing(loaded, known, known.syncedClock)];
+      if (differing.length > 0 || known.floor > loaded.floor || known.newestClock > loaded.newestClock) {
         doubts++; // Until it is written and read back.
-        return (await reads.bump(lost, known.newestClock, known.floor)) !== undefined;
+        const isFloor = differing.length > MAX_REWRITTEN || loaded.floor > known.floor;
+        const floor = isFloor ? known.newestClock + 1 : known.floor; // Above what was computed at that clock, too.
+        return (await reads.bump(isFloor ? [] : differing, known.newestClock, floor)) !== undefined;
       }
     }
     mirror = loaded;
@@ -192,9 +197,10 @@ export function createRegisterSync({
   };
 }
 
-function lostMembers(known: Mirror, loaded: Mirror): string[] {
-  const kept = loaded.members();
-  return [...known.members()]
-    .filter(([member, clock]) => clock > loaded.floor && (kept.get(member) ?? 0) < clock)
+/** Members of a mirror, noted up to a clock, that another of the same register does not have at theirs. */
+function membersMissing(from: Mirror, other: Mirror, upTo = Infinity): string[] {
+  const kept = other.members();
+  return [...from.members()]
+    .filter(([member, clock]) => clock <= upTo && clock > other.floor && (kept.get(member) ?? 0) < clock)
     .map(([member]) => member);
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import calculateSlot from 'cluster-key-slot';
-import { type Cluster, Redis } from 'ioredis';
+import { type Cluster, type Command, Redis } from 'ioredis';
 import { closedLater, testCluster, testClusterNodes, uniquePrefix } from '../support/connections.ts';
 import { openProcess, type Process, until } from '../register/processes.ts';
 
@@ -78,5 +78,22 @@ describe('a hit on a Cluster', () => {
       await process.purgeTags('a');
       expect(await process.verdictOn(stamp, ['a'])).toBe('dead');
     }
+  });
+
+  it('asks no replica what was set or deleted last', async () => {
+    const asked: string[] = [];
+    const client = testCluster({
+      scaleReads(nodes: Redis[], { name }: Command) {
+        asked.push(name);
+        return nodes.slice(1);
+      },
+    });
+    const { store } = openProcess(client, { prefix: uniquePrefix() });
+    expect(await store.version('d:k')).toBe('');
+    const marked = await store.version('d:k', 'mark');
+    expect([await store.version('d:k'), await store.version('d:k', 'mark')]).toEqual([marked, marked]);
+    await store.remove('d:k');
+    expect(await store.version('d:k')).not.toBe(marked);
+    expect(asked).toEqual([]);
   });
 });

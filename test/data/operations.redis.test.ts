@@ -154,6 +154,11 @@ describe.each(BACKENDS)('operations on %s', (_name, connect, place) => {
     expect(await listed(data, 'user:?')).toEqual(['user:1']);
     expect(await listed(data, 'user:1')).toEqual(['user:1']);
     expect(await listed(data, String.raw`user:\*`)).toEqual([]);
+    const tags = Array.from({ length: 1_000 }, (_, i) => `a tag that is not short ${i}`);
+    await data.set('many tags', 1, { tags });
+    await data.set(`long ${'x'.repeat(5_000)}`, 1);
+    expect(await listed(data, '*o* *')).toEqual([`long ${'x'.repeat(5_000)}`]);
+    expect(await listed(data, 'many*')).toEqual(['many tags']);
   });
 
   it('clear all values, those that are being loaded too', async () => {

@@ -63,6 +63,15 @@ describe.each(SHARED_BACKENDS)('reclaiming on %s', (_name, connect) => {
     expect(new Set(states)).toEqual(new Set(['absent', 'fresh', 'stale']));
   });
 
+  it('removes entries of very long keys and of many tags', async () => {
+    const { suite, kept } = await open(0);
+    await suite.data.set('x'.repeat(100_000), 1);
+    await suite.data.set('many', 'x'.repeat(10_000), { tags: range(1_000).map((i) => `${'t'.repeat(200)}${i}`) });
+    await suite.invalidate({ all: true, ...quietly });
+    expect((await all(suite.reclaim({ pause: 0 }))).at(-1)).toEqual({ scanned: 2, removed: 2, state: 'done' });
+    expect(await kept()).toEqual([]);
+  });
+
   it('leaves an entry that was stored at the place of an invalidated one while it was being looked at', async () => {
     const { suite, redis, kept } = await open(40);
     await suite.invalidate({ all: true, ...quietly });

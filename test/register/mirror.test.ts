@@ -48,6 +48,18 @@ function isHit({ kind, value }: Purge, { key, tags, user }: Dependencies): boole
 }
 
 describe('the mirror', () => {
+  it('notes many thousand prefixes without holding up the process', () => {
+    const mirror = createMirror(7);
+    const startedAt = performance.now();
+    mirror.apply(Array.from({ length: 30_000 }, (_, i) => [`h^d:user:${i}:`, i + 1]));
+    expect(performance.now() - startedAt).toBeLessThan(5_000); // Time that grows with the square of their number is more.
+    expect(mirror.judge({ generation: 7, clock: 12_345 }, () => ({ key: 'd:user:12345:a', tags: [] }))).toBe('dead');
+    mirror.raiseFloor(30_000);
+    expect(mirror.judge({ generation: 7, clock: 30_000 }, () => ({ key: 'd:user:7:a', tags: [] }))).toBe('valid');
+    mirror.apply([['h^d:user:', 30_001]]);
+    expect(mirror.judge({ generation: 7, clock: 30_000 }, () => ({ key: 'd:user:7:a', tags: [] }))).toBe('dead');
+  });
+
   it('judges as if it compared an entry with every purge ever noted, in whatever order they came', () => {
     fc.assert(
       fc.property(noted, entries, (list, { clock, ...entry }) => {

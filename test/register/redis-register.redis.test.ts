@@ -213,6 +213,19 @@ describe('a register that is lost', () => {
     expect(await other.verdictOn(await other.stampNow(), ['a'])).toBe('valid');
   });
 
+  it('is repaired by a process that has only ever invalidated, too', async () => {
+    const [writer, reader] = openTwo();
+    await writer.purgeTags('before');
+    await until(async () => writer.register.stamp() !== undefined);
+    const stamp = await reader.stampNow();
+    const copy = await admin.dumpBuffer(writer.keys.register);
+    await writer.purgeTags('a');
+    await admin.restore(writer.keys.register, 0, copy, 'REPLACE');
+    expect(await reader.verdictOn(stamp, ['a'])).toBe('valid');
+    (writer.client as Redis).disconnect(true);
+    await until(async () => (await reader.verdictOn(stamp, ['a'])) === 'dead');
+  });
+
   it('is repaired at once by whoever sees that its clock has gone back', async () => {
     const [saw, other] = openTwo();
     const stamp = await saw.stampNow();

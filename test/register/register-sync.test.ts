@@ -142,6 +142,43 @@ describe('keeping the mirror in step', () => {
     expect(server.register.has('htb')).toBe(true);
   });
 
+  it.each([
+    ['a record', ['htc'], 0, 'valid'],
+    ['a floor', [], 3, 'dead'],
+  ] as const)(
+    'takes %s that was written below its clock, after a failover had lost the latest, for newer than what it has computed',
+    async (_, members, floor, otherVerdict) => {
+      const { server, sync } = open();
+      server.bump(['hta']);
+      const copy = server.register;
+      for (const member of ['htb', 'htb2']) server.bump([member]);
+      await sync.refresh();
+      const { mirror } = sync;
+      const stamp = { generation: mirror?.generation ?? 0, clock: mirror?.syncedClock ?? 0 };
+      server.register = copy;
+      const { clock } = server.bump(members, 0, floor); // By a process that knew as little as the register.
+      expect(clock).toBeLessThanOrEqual(stamp.clock);
+      sync.distrust();
+      expect(await sync.refresh()).toBe(true);
+      const verdictOn = (tag: string): unknown => sync.mirror?.judge(stamp, () => ({ key: 'd:key', tags: [tag] }));
+      expect([verdictOn('c'), verdictOn('other')]).toEqual(['dead', otherVerdict]);
+      expect(server.register.has('htb')).toBe(floor === 0);
+    },
+  );
+
+  it('makes one floor of many thousand records that were lost', async () => {
+    const { server, sync } = open(0, 20_000);
+    await sync.refresh();
+    const copy = server.register;
+    server.bump(Array.from({ length: 10_001 }, (_, i) => `ht${i}`));
+    await sync.refresh();
+    const stamp = { generation: sync.mirror?.generation ?? 0, clock: 1 };
+    server.register = copy;
+    expect(await sync.refresh()).toBe(true);
+    expect(sync.mirror?.judge(stamp, () => ({ key: 'd:key', tags: [] }))).toBe('dead');
+    expect(server.register.size).toBeLessThan(10);
+  });
+
   it('keeps no more records than the register does', async () => {
     const { server, sync } = open(0, 50);
     for (let i = 0; i < 500; i++) {
