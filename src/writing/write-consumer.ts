@@ -40,6 +40,7 @@ export function createWriteConsumer<T>(parts: FlushParts<T>): WriteConsumer {
       failures = 0;
       if (claim.state !== 'mine') return;
       fence = claim.fence;
+      if (stopped.signal.aborted) break;
       const left = await flush({ ...claim, partition, askedAt });
       if (left < keepFrom()) return;
     }

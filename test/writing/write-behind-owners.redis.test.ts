@@ -174,6 +174,32 @@ describe.each(SHARED_BACKENDS)('write-behinds of two processes on %s', (_name, c
     expect(await reader.behind.get('a')).toBe('new');
   });
 
+  it('begin no write once they are closed, also where Redis answers late', async () => {
+    const prefix = uniquePrefix();
+    const client = connect() as Redis | Cluster;
+    const sink = createSink<number>();
+    const options = { write: sink.write, partitions: 1, closeTimeout: '1ms' } as const;
+    const { behind } = openBehind<number>(client, options, { prefix });
+    await behind.set('a', 1);
+    let go: (() => void) | undefined;
+    const call = client.call.bind(client) as (...args: string[]) => Promise<unknown>;
+    Object.assign(client, {
+      async call(...args: string[]) {
+        const reply = await call(...args);
+        if (args[0]?.startsWith('eval') && go === undefined) await new Promise<void>((resolve) => (go = resolve));
+        return reply;
+      },
+    });
+    void behind.drain({ timeout: '200ms' });
+    await eventually('its claim to be answered', () => go);
+    await behind.close();
+    go?.();
+    await eventually('the partition to be given back', async () =>
+      (await admin.exists(`${prefix}:wb:{test:0}:l`)) === 0 ? true : undefined,
+    );
+    expect(sink.batches).toEqual([]);
+  });
+
   it('give a record up that ends every process which writes it', async () => {
     const prefix = uniquePrefix();
     const sink = createSink<number>();
