@@ -1,6 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
 import express from 'express';
-import type { Cluster, Redis } from 'ioredis';
 import { ConfigError } from '../../src/core/errors.ts';
 import type { RedisClient } from '../../src/redis/client.ts';
 import type { Suite, SuiteOptions } from '../../src/suite.ts';
@@ -266,8 +265,7 @@ describe.each(SHARED_BACKENDS)('an interrupted run on %s', (_name, connect) => {
   it('stops also where it is still looking for its place, and closes the items', async () => {
     const prefix = uniquePrefix();
     await interrupt(openSuite(redis, { prefix }), items(50), 20);
-    const admin = redis as Redis | Cluster;
-    const saved = await admin.get(`${prefix}:wm:{default}`);
+    const saved = await redis.get(`${prefix}:wm:{default}`);
     for (const how of ['signal', 'close'] as const) {
       const suite = openSuite(redis, { prefix });
       const controller = new AbortController();
@@ -293,9 +291,9 @@ describe.each(SHARED_BACKENDS)('an interrupted run on %s', (_name, connect) => {
       expect((await end).state).toBe('aborted');
       expect([how, state, asked]).toEqual([how, 'closed', 5]);
     }
-    expect(await admin.getdel(`${prefix}:wm:{default}`)).toBe(saved);
+    expect(await redis.getdel(`${prefix}:wm:{default}`)).toBe(saved);
     await new Promise((resolve) => setTimeout(resolve, 1_200)); // Progress is saved every second.
-    expect(await admin.get(`${prefix}:wm:{default}`)).toBeNull();
+    expect(await redis.get(`${prefix}:wm:{default}`)).toBeNull();
   });
 
   it('leaves out nothing that was under way beside what had been finished', async () => {
