@@ -1,4 +1,4 @@
-import { type Invalidation, toFields, toPurges } from './purges.ts';
+import { type Invalidation, type InvalidationFields, toFields, toPurges } from './purges.ts';
 
 /** What would be invalidated, each name once. */
 export interface Affected {
@@ -21,6 +21,8 @@ export interface DryRun extends Affected {
   readonly soft: Affected;
 }
 
+type Named = InvalidationFields & { readonly tags: readonly string[] };
+
 /**
  * Puts together what rules have answered.
  *
@@ -28,17 +30,21 @@ export interface DryRun extends Affected {
  */
 export function toDryRun(rules: readonly string[], answers: readonly Invalidation[]): DryRun {
   answers.forEach(toPurges); // What `trigger` refuses is refused here too.
-  const fields = answers.map((answer) => toFields(answer));
+  const fields = answers.map((answer) => {
+    const { tags = [], ...others } = toFields(answer);
+    return { ...others, tags: unique(tags) };
+  });
   const hard = fields.filter(({ mode }) => mode !== 'soft');
   const soft = fields.filter(({ mode }) => mode === 'soft');
   return { rules: [...new Set(rules)], ...toAffected(hard), soft: toAffected(soft) };
 }
 
-function toAffected(all: readonly ReturnType<typeof toFields>[]): Affected {
-  const isSet = ({ match, tags = [] }: (typeof all)[number]): boolean => match === 'all' && tags.length > 1;
+function toAffected(all: readonly Named[]): Affected {
+  const isSet = ({ match, tags }: Named): boolean => match === 'all' && tags.length > 1;
+  const sets = all.filter(isSet).map(({ tags }) => tags.toSorted());
   return {
-    tags: unique(all.filter((fields) => !isSet(fields)).flatMap(({ tags = [] }) => tags)),
-    tagSets: all.filter(isSet).map(({ tags = [] }) => tags.toSorted()),
+    tags: unique(all.filter((fields) => !isSet(fields)).flatMap(({ tags }) => tags)),
+    tagSets: [...new Map(sets.map((set) => [JSON.stringify(set), set])).values()],
     urls: unique(all.flatMap(({ urls = [] }) => urls)),
     keys: unique(all.flatMap(({ keys = [] }) => keys)),
     prefixes: unique(all.flatMap(({ prefix }) => prefix ?? [])),

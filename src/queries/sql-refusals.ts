@@ -107,15 +107,16 @@ function variable({ tokens, dialect }: Text, i: number): string | undefined {
   return tokens[i + 2]?.text === ':' && tokens[i + 3]?.text === '=' ? ':= sets a variable' : undefined;
 }
 
-/** `'now'::timestamp`, `date 'today'`, SQLite's `datetime('now')`: text that a clock is read for. */
+/** `'now'::timestamp`, `date 'today'`, `ends > 'now'`, SQLite's `datetime('now')`: text that a clock is read for. */
 function moment(text: Text, i: number): string | undefined {
   const { tokens, words } = text;
   const { kind, text: found = '' } = tokens[i] ?? {};
   if ((kind !== 'string' && kind !== 'name') || !MOMENTS.test(found)) return undefined;
   const opening = tokens.slice(0, i).findLastIndex(({ text: before }) => before === '(');
   const isCast = tokens[i + 1]?.text === ':' || words[i + 1] === 'AS' || TIME_TYPES.test(typeBefore(text, i));
+  const isCompared = [tokens[i - 1], tokens[i + 1]].some((beside) => /^[<>]=?$/.test(beside?.text ?? ''));
   const isRead = DATE_FUNCTIONS.test(words[opening - 1] ?? ''); // SQLite takes "now" for a text, too.
-  return isRead || (isCast && kind === 'string') ? `${found} reads the clock` : undefined;
+  return isRead || ((isCast || isCompared) && kind === 'string') ? `${found} reads the clock` : undefined;
 }
 
 /** The type before a literal: of `timestamp(0) E'…'` its first word. */

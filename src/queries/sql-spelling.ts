@@ -43,10 +43,20 @@ function isLoose({ kind, text }: Token, beside: Token): boolean {
   return kind === 'mark' && SEPARATORS.has(text);
 }
 
-/** `:Name` and `@Name` are the caller's, and in its case. */
+/** `:Name`, `@Name`, `:...Name`, `${a.Name}`, `$(Name)` and the like are the caller's, and in its case. */
 function isParameter(tokens: readonly Token[], index: number): boolean {
-  const before = tokens[index - 1];
-  return tokens[index]?.gap === '' && before?.kind === 'mark' && /^[:@$#?{]$/.test(before.text);
+  let at = index;
+  while (continuesPath(tokens, at)) at--;
+  const before = tokens[at - 1];
+  if (before?.text === '{') return true; // White space may stand in brackets.
+  if (/^[(<[/]$/.test(before?.text ?? '')) return before?.gap === '' && tokens[at - 2]?.text === '$';
+  return tokens[at]?.gap === '' && /^[:@$#?]$/.test(before?.text ?? '');
+}
+
+function continuesPath(tokens: readonly Token[], index: number): boolean {
+  const [before, token] = [tokens[index - 1], tokens[index]];
+  if (token?.gap !== '') return false;
+  return before?.text === '.' || (token.text === '.' && before?.kind === 'word');
 }
 
 /** Tokens with a gap before them that may be part of the name of a result column. */
@@ -68,6 +78,7 @@ function gapsThatCount(tokens: readonly Token[]): Set<Token> {
 }
 
 function endsList(word: string, before: Token | undefined): boolean {
+  if (before?.text === '.') return false; // A column. MySQL has `t.order` without quotes.
   if (word === 'FROM') return wordOf(before) !== 'DISTINCT';
   return ['WHERE', 'INTO', 'UNION', 'EXCEPT', 'INTERSECT', 'ORDER', 'LIMIT'].includes(word);
 }

@@ -74,9 +74,11 @@ function spanAt(sql: string, at: number, reading: Reading, isPrefixed: boolean):
   if (first === '[' && reading.brackets === true) return span('name', quotedAt(sql, at, ']', false));
   if (first === '$' && reading.dollarStrings === true) {
     const tag = matchAt(DOLLAR_TAG, sql, at);
-    if (tag !== undefined) return span('string', through(sql, at, sql.indexOf(tag, at + tag.length), tag.length));
+    if (tag !== undefined) return span('string', dollarStringAt(sql, at, tag));
   }
-  if (first === '/' && isHint(sql, at)) return span('hint', through(sql, at, sql.indexOf('*/', at + 3), 2));
+  if (first === '/' && isHint(sql, at)) {
+    return span('hint', commentAt(sql, at, reading.nestedComments === true));
+  }
   const word = matchAt(WORD, sql, at);
   if (word !== undefined) return { kind: 'word', text: word };
   return { kind: 'mark', text: first };
@@ -139,13 +141,19 @@ function endOfComment(sql: string, at: number, isNested: boolean): number | unde
   return undefined;
 }
 
+function commentAt(sql: string, at: number, isNested: boolean): string | undefined {
+  const end = endOfComment(sql, at, isNested);
+  return end === undefined ? undefined : sql.slice(at, end);
+}
+
 /** `/*+ … *\/` tells the planner something, `/*! … *\/` and `/*M! … *\/` are run by MySQL and MariaDB. */
 function isHint(sql: string, at: number): boolean {
   return sql.startsWith('/*+', at) || sql.startsWith('/*!', at) || sql.startsWith('/*M!', at);
 }
 
-function through(sql: string, start: number, close: number, length: number): string | undefined {
-  return close < 0 ? undefined : sql.slice(start, close + length);
+function dollarStringAt(sql: string, at: number, tag: string): string | undefined {
+  const close = sql.indexOf(tag, at + tag.length);
+  return close < 0 ? undefined : sql.slice(at, close + tag.length);
 }
 
 function matchAt(pattern: RegExp, sql: string, at: number): string | undefined {

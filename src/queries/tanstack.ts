@@ -77,11 +77,12 @@ export function keyPrefixOf(queryKey: QueryKey, scope: QueryKeyScope = {}): stri
 function hashOf(element: unknown): string {
   return JSON.stringify([element], (_name, value: unknown) => {
     if (isPlain(value)) return sorted(value);
-    if (Array.isArray(value) || value === null || !['object', 'function', 'symbol', 'bigint'].includes(typeof value))
-      return value;
+    const isNoNumber = typeof value === 'number' && !Number.isFinite(value); // JSON says null.
+    const isOther = ['object', 'function', 'symbol', 'bigint'].includes(typeof value) || isNoNumber;
+    if (Array.isArray(value) || value === null || !isOther) return value;
     // What a browser may confuse is its own: here it is everybody's.
     throw new ConfigError(
-      'queryKey: JSON cannot tell a Map, a function or the like from others. Name it by plain data.',
+      'queryKey: JSON cannot tell a Map, a function, NaN or the like from others. Name it by plain data.',
     );
   }).slice(1, -1);
 }

@@ -91,19 +91,25 @@ export function createWarmer(backend: Backend, data: WarmedCache): Warmer {
   /** The part that needs the lock. */
   async function* work(config: WarmConfig, run: Run): AsyncGenerator<WarmProgress> {
     const checkpoints = createCheckpoints(backend.place, config.name);
-    const source = await openSource(config, data, config.mayResume ? await checkpoints.read() : undefined);
+    const from = config.mayResume ? await checkpoints.read() : undefined;
+    const opening = openSource(config, data, { from, signal: run.signal });
+    const close = async (): Promise<void> => (await opening).close();
+    run.atEnd(() => within(CLOSE_MS, close(), undefined));
+    const source = await opening;
     const tally = createTally(config.total, source.from);
-    const saving = setInterval(() => void checkpoints.save(tally.checkpoint()), SAVE_INTERVAL_MS).unref();
-    const workers = startWorkers({ config, source, tally, signal: run.signal });
-    run.atEnd(async () => {
-      clearInterval(saving);
-      const isDone = workers.isDone();
-      await workers.ended.catch(() => undefined);
-      await within(CLOSE_MS, source.close(), undefined);
-      await (isDone ? checkpoints.drop() : checkpoints.save(tally.checkpoint()));
-    });
-    yield* tally.follow(workers.ended);
-    await workers.ended; // Throws what the iterator of the plan has thrown.
+    if (!run.signal.aborted) {
+      const saving = setInterval(() => void checkpoints.save(tally.checkpoint()), SAVE_INTERVAL_MS).unref();
+      const workers = startWorkers({ config, source, tally, signal: run.signal });
+      run.atEnd(async () => {
+        clearInterval(saving);
+        const isDone = workers.isDone();
+        await workers.ended.catch(() => undefined);
+        await within(CLOSE_MS, close(), undefined);
+        await (isDone ? checkpoints.drop() : checkpoints.save(tally.checkpoint()));
+      });
+      yield* tally.follow(workers.ended);
+      await workers.ended; // Throws what the iterator of the plan has thrown.
+    }
     yield tally.progress(run.isAborted() ? 'aborted' : run.signal.aborted ? 'degraded' : 'done');
   }
 

@@ -64,6 +64,8 @@ export function createFlush<T>(parts: FlushParts<T>, stopped: AbortSignal, keepF
       return failed(at, decoded, toError(error));
     }
     const left = await settle(at, decoded);
+    // Its next owner may have cached something newer before this one cached what it wrote.
+    if (left < 0) await Promise.all(decoded.map(({ record }) => parts.forget(record.key)));
     counters.count(left < 0 ? 'lost' : 'written', decoded.length);
     if (left < 0) return LEAVE;
     const durationMs = performance.now() - startedAt;

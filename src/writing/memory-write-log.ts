@@ -60,6 +60,7 @@ export function createMemoryWriteLog({ maxPending, maxDeadLetters, collapse }: W
       return partition.records.length;
     },
     latest: async (number, key) => at(number).pending.get(key),
+    isAwaited: async () => true, // Nobody else changes the key, and its own changes come one after the other.
     length: async (number) => at(number).records.length,
     async claim(number, size, attempts) {
       const { records, handedOut } = at(number);

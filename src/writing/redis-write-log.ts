@@ -69,13 +69,19 @@ export function createRedisWriteLog(connection: Connection, keys: Keys, limits: 
       const places = keysOf(partition);
       for (let i = 0; i < RETRIES_OF_READ; i++) {
         const [token] = await ask('read pending', places.pending, () => reads.fields(places.pending, [key]));
-        if (token === null || token === undefined) return undefined;
+        if (token === null || token === undefined) return i === 0 ? undefined : 'settled';
         if (token.startsWith('d')) return { key };
         const [bytes] = await ask('read pending', places.stream, () => reads.values([places.value(token)]));
         if (bytes !== null && bytes !== undefined) return { key, bytes };
         // Settled in between, or replaced.
       }
-      return undefined;
+      return 'settled';
+    },
+
+    async isAwaited(partition, key) {
+      const { pending } = keysOf(partition);
+      const [token] = await ask('read pending', pending, () => reads.fields(pending, [key]));
+      return typeof token === 'string';
     },
 
     length(partition) {

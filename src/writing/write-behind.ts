@@ -101,11 +101,17 @@ export function createWriteBehind<T>(
       const at = new Date();
       // Not what the caller gave, which may have changed meanwhile.
       await remember(bytes === undefined ? { key, at, deleted: true } : { key, at, value: decode(bytes) });
+      if (bytes !== undefined && !(await isAwaited(key))) await forget(key);
     });
     underWay.add(done);
     const end = (): void => void underWay.delete(done);
     done.then(end, end);
     return done;
+  }
+
+  /** If not, another process may have written and cached something newer before this value was cached. */
+  function isAwaited(key: string): Promise<boolean> {
+    return log.isAwaited(partitionOf(key, config.partitions), key).catch(() => false);
   }
 
   async function pending(): Promise<number> {
@@ -146,6 +152,7 @@ export function createWriteBehind<T>(
       const waiting = log.latest(partitionOf(checked, config.partitions), checked).catch(() => 'unknown' as const);
       const [latest, cached] = await Promise.all([waiting, cache.get<T>(key)]);
       if (latest === 'unknown') return undefined; // What is cached may be older than what waits.
+      if (latest === 'settled') return cache.get<T>(key); // What was read beside it may be from before.
       if (latest === undefined) return cached;
       return latest.bytes === undefined ? undefined : decode(latest.bytes);
     },

@@ -32,14 +32,17 @@ export function createWriteConsumer<T>(parts: FlushParts<T>): WriteConsumer {
     return drains > 0 ? 1 : config.batchSize;
   }
 
+  const isStopped = (): boolean => stopped.signal.aborted;
+
   async function work(partition: number): Promise<void> {
     let fence: string | undefined;
-    while (!stopped.signal.aborted) {
+    while (!isStopped()) {
       const askedAt = performance.now();
       const claim = await log.claim(partition, config.batchSize, config.attempts);
       failures = 0;
       if (claim.state !== 'mine') return;
       fence = claim.fence;
+      if (isStopped()) break;
       const left = await flush({ ...claim, partition, askedAt });
       if (left < keepFrom()) return;
     }

@@ -46,8 +46,10 @@ export interface Letter extends LogRecord {
 export interface WriteLog {
   /** Records a change and resolves how many its partition has then; 0: it is full, and nothing was recorded. */
   append(partition: number, change: Change): Promise<number>;
-  /** The latest change of a key that is not settled. */
-  latest(partition: number, key: string): Promise<Pick<LogRecord, 'key' | 'bytes'> | undefined>;
+  /** The latest change of a key that is not settled; `settled`: it was not yet when it was asked for. */
+  latest(partition: number, key: string): Promise<Pick<LogRecord, 'key' | 'bytes'> | 'settled' | undefined>;
+  /** Whether the cache will hear of the key once more, by whoever writes what waits. */
+  isAwaited(partition: number, key: string): Promise<boolean>;
   /** How many records there are that are not settled. */
   length(partition: number): Promise<number>;
   /** Takes or keeps the partition and hands out its first records, so many at most; the first alone once it was handed out more than `attempts` times. */

@@ -75,12 +75,14 @@ describe.each(BACKENDS)('rules on %s', (_name, connect) => {
     suite.rules
       .use(productRules)
       .when('product.*', () => ({ tags: ['b', 'a'], match: 'all', urls: ['/'] }))
+      .when('product.*', () => ({ tags: ['a', 'b', 'a'], match: 'all' }))
+      .when('product.*', () => ({ tags: ['one', 'one'], match: 'all' }))
       .when('product.*', () => [{ pattern: 'x*', all: true }, { tags: ['soft'], mode: 'soft' }, ['products']]);
     await fill(suite, { c: ['products'] });
     const nothing = { tags: [], tagSets: [], urls: [], keys: [], prefixes: [], patterns: [], all: false };
     expect(await suite.rules.dryRun('product.updated', { id: 7 })).toEqual({
       rules: ['product.updated', 'product.*'],
-      tags: ['product:7', 'products'],
+      tags: ['product:7', 'products', 'one'],
       tagSets: [['a', 'b']],
       urls: ['/'],
       keys: [],

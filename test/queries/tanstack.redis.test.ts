@@ -54,7 +54,15 @@ describe('the cache key of a queryKey', () => {
   });
 
   it('is refused for what JSON cannot tell from others, because all share it', () => {
-    for (const element of [new Map([['tenant', 'a']]), new Set([1]), () => 1, 1n, { filter: /a/ }]) {
+    for (const element of [
+      new Map([['tenant', 'a']]),
+      new Set([1]),
+      () => 1,
+      1n,
+      { filter: /a/ },
+      NaN,
+      { page: -Infinity },
+    ]) {
       expect(() => keyPrefixOf(['orders', element])).toThrow(ConfigError);
     }
     expect(keyPrefixOf(['orders', { since: new Date(0), to: undefined }])).toContain('1970');

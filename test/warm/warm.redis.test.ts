@@ -262,6 +262,40 @@ describe.each(SHARED_BACKENDS)('an interrupted run on %s', (_name, connect) => {
     }
   });
 
+  it('stops also where it is still looking for its place, and closes the items', async () => {
+    const prefix = uniquePrefix();
+    await interrupt(openSuite(redis, { prefix }), items(50), 20);
+    const saved = await redis.get(`${prefix}:wm:{default}`);
+    for (const how of ['signal', 'close'] as const) {
+      const suite = openSuite(redis, { prefix });
+      const controller = new AbortController();
+      let state = 'not begun';
+      let asked = 0;
+      let go: () => void = () => undefined;
+      async function* generate(): AsyncGenerator<WarmItem> {
+        state = 'open';
+        try {
+          for (const item of items(50)) {
+            if (++asked === 5) await new Promise<void>((resolve) => (go = resolve));
+            yield item;
+          }
+        } finally {
+          state = 'closed';
+        }
+      }
+      const end = last(suite.warm({ items: generate }, { signal: controller.signal }));
+      await eventually('it to look for its place', () => (asked === 5 ? true : undefined));
+      const stopped = how === 'signal' ? controller.abort() : suite.close();
+      go();
+      await stopped;
+      expect((await end).state).toBe('aborted');
+      expect([how, state, asked]).toEqual([how, 'closed', 5]);
+    }
+    expect(await redis.getdel(`${prefix}:wm:{default}`)).toBe(saved);
+    await new Promise((resolve) => setTimeout(resolve, 1_200)); // Progress is saved every second.
+    expect(await redis.get(`${prefix}:wm:{default}`)).toBeNull();
+  });
+
   it('leaves out nothing that was under way beside what had been finished', async () => {
     const prefix = uniquePrefix();
     const suite = openSuite(redis, { prefix });

@@ -16,8 +16,8 @@ describe.each(SHARED_BACKENDS)('write-behinds of two processes on %s', (_name, c
     const prefix = uniquePrefix();
     const sink = createSink<number>();
     const one = openBehind<number>(clients[0], { write: () => undefined, consumer: 'off' }, { prefix });
+    await one.behind.set('a', 1); // Before there is one that writes: what is written while it is being cached is not left there.
     const other = openBehind<number>(clients[1], { write: sink.write, flushInterval: '20ms' }, { prefix });
-    await one.behind.set('a', 1);
     expect(await one.behind.drain({ timeout: '20s' })).toBe(true);
     expect(sink.all()).toEqual([['a', 1]]);
     expect(await other.behind.get('a')).toBe(1);
@@ -117,6 +117,87 @@ describe.each(SHARED_BACKENDS)('write-behinds of two processes on %s', (_name, c
       ['a', 1],
       ['a', 2],
     ]);
+  });
+
+  it.each(['records a value', 'has written one'] as const)(
+    'leave the newer value in the cache to one that %s and is slow to cache it',
+    async (slowAt) => {
+      const prefix = uniquePrefix();
+      const isHeld = { 'records a value': 1, 'has written one': 2 }[slowAt];
+      let calls = 0;
+      let go: () => void = () => undefined;
+      const slow = openBehind<number>(
+        clients[0],
+        { write: () => undefined, partitions: 1 },
+        {
+          prefix,
+          cacheOf: (cache) => ({
+            ...cache,
+            async set(...args) {
+              if (++calls === isHeld) await new Promise<void>((resolve) => (go = resolve));
+              return cache.set(...args);
+            },
+          }),
+        },
+      );
+      const quick = openBehind<number>(clients[1], { write: () => undefined, partitions: 1 }, { prefix });
+      const set = slow.behind.set('a', 1);
+      if (slowAt === 'has written one') await set;
+      const work = slowAt === 'has written one' ? slow.behind.drain() : set;
+      await eventually('the slow one to cache', () => (calls === isHeld ? true : undefined));
+      await admin.del(`${prefix}:wb:{test:0}:l`); // As if it had not been able to renew.
+      await quick.behind.drain();
+      await quick.behind.set('a', 2);
+      await quick.behind.drain();
+      go();
+      await work;
+      if (slowAt === 'has written one')
+        await eventually('it to be refused', () => slow.behind.stats().lost || undefined);
+      expect([2, undefined]).toContain(await quick.behind.get('a'));
+    },
+  );
+
+  it('are never asked in vain for what is written while somebody reads it', async () => {
+    const prefix = uniquePrefix();
+    const reading = connect() as Redis | Cluster;
+    const reader = openBehind<string>(reading, { write: () => undefined, consumer: 'off' }, { prefix });
+    const writer = openBehind<string>(clients[1], { write: () => undefined }, { prefix });
+    await writer.behind.set('a', 'new');
+    await writer.cache.set('a', 'old, read before it was written');
+    const read = reading.mgetBuffer.bind(reading) as (keys: string[]) => Promise<(Buffer | null)[]>;
+    Object.assign(reading, {
+      async mgetBuffer(keys: string[]) {
+        await writer.behind.drain();
+        return read(keys);
+      },
+    });
+    expect(await reader.behind.get('a')).toBe('new');
+  });
+
+  it('begin no write once they are closed, also where Redis answers late', async () => {
+    const prefix = uniquePrefix();
+    const client = connect() as Redis | Cluster;
+    const sink = createSink<number>();
+    const options = { write: sink.write, partitions: 1, closeTimeout: '1ms' } as const;
+    const { behind } = openBehind<number>(client, options, { prefix });
+    await behind.set('a', 1);
+    let go: (() => void) | undefined;
+    const call = client.call.bind(client) as (...args: string[]) => Promise<unknown>;
+    Object.assign(client, {
+      async call(...args: string[]) {
+        const reply = await call(...args);
+        if (args[0]?.startsWith('eval') && go === undefined) await new Promise<void>((resolve) => (go = resolve));
+        return reply;
+      },
+    });
+    void behind.drain({ timeout: '200ms' });
+    await eventually('its claim to be answered', () => go);
+    await behind.close();
+    go?.();
+    await eventually('the partition to be given back', async () =>
+      (await admin.exists(`${prefix}:wb:{test:0}:l`)) === 0 ? true : undefined,
+    );
+    expect(sink.batches).toEqual([]);
   });
 
   it('give a record up that ends every process which writes it', async () => {

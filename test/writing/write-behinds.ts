@@ -27,18 +27,20 @@ export interface Opened<T> {
 export interface OpenOptions {
   readonly prefix?: string;
   readonly deadline?: '100ms' | '5s';
+  /** What the write-behind is told is the cache. */
+  readonly cacheOf?: (cache: DataCache) => Pick<DataCache, 'get' | 'set' | 'delete'>;
 }
 
 /** A write-behind named `test`, closed after the test file. It writes nothing by itself before a minute has passed, unless told otherwise. */
 export function openBehind<T = unknown>(
   redis: RedisClient | undefined,
   options: WriteBehindOptions<T>,
-  { prefix = uniquePrefix(), deadline = '5s' }: OpenOptions = {},
+  { prefix = uniquePrefix(), deadline = '5s', cacheOf = (cache) => cache }: OpenOptions = {},
 ): Opened<T> {
   const backend = backendOf(redis === undefined ? { backend: 'memory', prefix } : { redis, prefix, deadline });
   const cache = createData(backend, 60_000);
   const quick = { flushInterval: '1m', backoff: '5ms', closeTimeout: '200ms', ...options } as const;
-  const behind = createWriteBehind<T>(backend, cache, 'test', quick);
+  const behind = createWriteBehind<T>(backend, cacheOf(cache), 'test', quick);
   closers.push(async () => {
     await behind.close();
     backend.close();
