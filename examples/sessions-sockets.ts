@@ -4,8 +4,8 @@
  * It speaks the little of RFC 6455 that it needs. With ws: `wss.handleUpgrade` where `welcome` is called below, and `ws.close(4401)` in `onEnd`. With Socket.IO:
  *
  *   io.use(async (socket, next) => {
- *     const session = await suite.sessions.fromRequest(socket.request);
- *     if (session === undefined) return next(new Error('Log in first.'));
+ *     const session = await suite.sessions.fromRequest(socket.request).catch(() => undefined);
+ *     if (session?.userId === undefined) return next(new Error('Log in first.'));
  *     socket.once('disconnect', session.onEnd(() => socket.disconnect(true)));
  *     next();
  *   });

@@ -5,7 +5,7 @@ import { toRecordText } from '../register/records.ts';
 import type { Register } from '../register/register.ts';
 import { type SessionConfig, touchIntervalOf } from './options.ts';
 import type { SessionRecord, SessionRecords, SessionRef } from './records.ts';
-import { changeOf, fromFields, idleOf, type SessionChange, type SessionLogin } from './session-data.ts';
+import { changeOf, fromFields, idleOf, isExempt, type SessionChange, type SessionLogin } from './session-data.ts';
 import type { SessionCounters, SessionStatistics } from './statistics.ts';
 import type { UserIndex } from './user-index.ts';
 
@@ -82,7 +82,7 @@ export function createEngine(parts: EngineParts): SessionEngine {
     throw error;
   }
 
-  async function load(ref: SessionRef): Promise<FoundSession | undefined> {
+  async function load(ref: SessionRef, isAgain = false): Promise<FoundSession | undefined> {
     const reading = records.read(ref).catch(failed);
     // After the read was sent: an answer from before it proves nothing. It never rejects.
     const verified = config.revocation === 'strict' ? register.refresh() : true;
@@ -99,7 +99,8 @@ export function createEngine(parts: EngineParts): SessionEngine {
       tell('expired', ref, data);
       return undefined;
     }
-    if (isRevoked(data.suiteLogin)) return undefined;
+    // It may have been read before it was exempted, and judged after.
+    if (isRevoked(data)) return isAgain ? undefined : load(ref, true);
     statistics.count('loaded');
     return { ref, record, data };
   }
@@ -109,10 +110,12 @@ export function createEngine(parts: EngineParts): SessionEngine {
     return now > createdAt + config.absoluteMs || (touchedAt > 0 && now > touchedAt + idle(data));
   }
 
-  function isRevoked(login: SessionLogin | undefined): boolean {
-    if (login === undefined || config.revocation !== 'strict') return false;
+  function isRevoked(data: SessionData): boolean {
+    if (config.revocation !== 'strict' || (data.suiteLogin ?? undefined) === undefined) return false;
+    const login = loginOf(data);
+    if (login === undefined) return true; // Of somebody of whom it cannot be asked.
     const user = toRecordText(login.userId);
-    return register.judge(login, () => ({ key: '', tags: [], user })) === 'dead';
+    return register.judge(login, () => ({ key: '', tags: [], user })) === 'dead' && !isExempt(data, records.now());
   }
 
   async function save(
@@ -176,7 +179,7 @@ export function createEngine(parts: EngineParts): SessionEngine {
 
   return {
     ...parts,
-    load,
+    load: (ref) => load(ref),
     save,
     touch,
     isTouchDue,
@@ -186,7 +189,7 @@ export function createEngine(parts: EngineParts): SessionEngine {
       const former = await records.remove(ref).catch(failed);
       if (former === undefined) return false;
       const data = former === 'corrupt' ? undefined : fromFields(former.fields, 0);
-      const login = data?.suiteLogin;
+      const login = loginOf(data ?? {});
       if (login !== undefined) index.leave(login.userId, [login.entry]).catch(ignore); // It may hold what has ended.
       tell('destroyed', ref, data ?? {});
       for (const tell of enders) tell(ref.handle);

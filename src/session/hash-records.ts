@@ -7,7 +7,7 @@ import type { Keys } from '../redis/keys.ts';
 import { scanKeys } from '../redis/scan.ts';
 import { createServerClock } from '../register/clock.ts';
 import { readSession } from './read-session.lua.ts';
-import type { Fields, RecordSettings, SessionRecord, SessionRecords, SessionWrite } from './records.ts';
+import type { Fields, RecordSettings, SessionRecord, SessionRecords, SessionWrite, WriteOutcome } from './records.ts';
 import { noSeal, type Seal } from './seal.ts';
 import { takeSession } from './take-session.lua.ts';
 import { touchSession } from './touch-session.lua.ts';
@@ -57,8 +57,41 @@ export function createHashRecords(options: HashRecordsOptions): SessionRecords {
       createdAt: Number(texts['c'] ?? 0),
       touchedAt: Number(texts['t'] ?? 0),
       indexedUntil: Number(texts['x'] ?? 0),
-      stored: onConflict === 'reject' ? new Map(Object.entries(texts)) : NOTHING,
+      stored: onConflict === 'reject' || mustRewrite ? new Map(Object.entries(texts)) : NOTHING,
       mustRewrite,
+    };
+  }
+
+  async function put(key: string, write: SessionWrite, plan: Plan): Promise<WriteOutcome> {
+    const reply = await guard({ operation: 'save session', key, fallback: noFallback }, () =>
+      timed<[string, string, string]>(
+        () =>
+          writeSession(
+            client,
+            { session: key },
+            {
+              mode: write.base === undefined ? 'create' : 'update',
+              createdAt: write.base?.createdAt ?? 0,
+              idleMs: Math.ceil(write.idleMs),
+              absoluteMs: absolute,
+              indexedUntil: Math.floor(write.indexedUntil),
+              deletions: write.removed.length,
+              checks: plan.checks.length / 2,
+            },
+            [...write.removed.map((name) => `.${name}`), ...plan.checks, ...plan.pairs.flat()],
+          ),
+        1,
+      ),
+    );
+    if (reply[0] === 'gone') return 'gone';
+    if (reply[0] === 'conflict') return { conflict: reply[1].slice(1) };
+    return {
+      fields: write.fields,
+      createdAt: Number(reply[2]),
+      touchedAt: Number(reply[1]),
+      indexedUntil: write.indexedUntil,
+      stored: onConflict === 'reject' ? storedAfter(write, plan.pairs) : NOTHING,
+      mustRewrite: false,
     };
   }
 
@@ -74,37 +107,11 @@ export function createHashRecords(options: HashRecordsOptions): SessionRecords {
     },
     async write({ handle }, write) {
       const key = keys.session(handle);
-      const plan = planOf(write, key, options);
-      const reply = await guard({ operation: 'save session', key, fallback: noFallback }, () =>
-        timed<[string, string, string]>(
-          () =>
-            writeSession(
-              client,
-              { session: key },
-              {
-                mode: write.base === undefined ? 'create' : 'update',
-                createdAt: write.base?.createdAt ?? 0,
-                idleMs: Math.ceil(write.idleMs),
-                absoluteMs: absolute,
-                indexedUntil: Math.floor(write.indexedUntil),
-                deletions: write.removed.length,
-                checks: plan.checks.length / 2,
-              },
-              [...write.removed.map((name) => `.${name}`), ...plan.checks, ...plan.pairs.flat()],
-            ),
-          1,
-        ),
-      );
-      if (reply[0] === 'gone') return 'gone';
-      if (reply[0] === 'conflict') return { conflict: reply[1].slice(1) };
-      return {
-        fields: write.fields,
-        createdAt: Number(reply[2]),
-        touchedAt: Number(reply[1]),
-        indexedUntil: write.indexedUntil,
-        stored: onConflict === 'reject' ? storedAfter(write, plan.pairs) : NOTHING,
-        mustRewrite: false,
-      };
+      if (write.base?.mustRewrite === true) {
+        const outcome = await put(key, write, planOf(write, key, { ...options, isWhole: true }));
+        if (outcome === 'gone' || !('conflict' in outcome)) return outcome; // Otherwise others have changed it meanwhile.
+      }
+      return put(key, write, planOf(write, key, options));
     },
     async touch({ handle }, { idleMs, everyMs, indexedUntil }) {
       const key = keys.session(handle);
@@ -146,16 +153,21 @@ const FOREIGN = Symbol('foreign');
 
 type Pairs = readonly (readonly [name: string, text: string])[];
 
-/** What the write script is given of the properties. */
+interface Plan {
+  readonly checks: readonly string[];
+  readonly pairs: Pairs;
+}
+
+/** What the write script is given of the properties. `isWhole`: those that nobody has changed too, if they are still as they were read. */
 function planOf(
   { base, fields, changed, removed }: SessionWrite,
   key: string,
-  { seal, onConflict }: HashRecordsOptions,
-): { readonly checks: string[]; readonly pairs: Pairs } {
-  const written = base === undefined || base.mustRewrite ? [...fields.keys()] : changed;
+  { seal, onConflict, isWhole = false }: HashRecordsOptions & { readonly isWhole?: boolean },
+): Plan {
+  const written = base === undefined || isWhole ? [...fields.keys()] : changed;
   const pairs = written.map((name) => [`.${name}`, seal.close(fields.get(name) ?? '', `${key}.${name}`)] as const);
   const stored = base?.stored as Fields | undefined;
-  const checked = onConflict === 'reject' && stored !== undefined ? [...changed, ...removed] : [];
+  const checked = (onConflict === 'reject' || isWhole) && stored !== undefined ? [...written, ...removed] : [];
   return { pairs, checks: checked.flatMap((name) => [`.${name}`, sha1(stored?.get(`.${name}`))]) };
 }
 

@@ -3,12 +3,11 @@ import type { SessionData } from 'express-session';
 import type { IncomingMessage } from 'node:http';
 import { toRecordText } from '../register/records.ts';
 import { loginOf, type SessionEngine } from './engine.ts';
+import { exempt } from './exempt.ts';
 import { toFailure } from './failure.ts';
-import { handleOf, isHandle, refOf } from './handle.ts';
-import { logIn, mayBeUnderWay, storeBehind, storeOf, wasRevoked } from './login.ts';
-import type { Stamp } from '../register/mirror.ts';
+import { isHandle, refOf } from './handle.ts';
+import { logIn, mayBeUnderWay, storeBehind, storeOf } from './login.ts';
 import type { SessionRef } from './records.ts';
-import { fromFields } from './session-data.ts';
 import type { SessionState } from './state.ts';
 import { RedisSessionStore } from './store.ts';
 
@@ -96,11 +95,11 @@ export function createManager(stateOf: () => SessionState): SessionManager {
     return found.flatMap((info) => (info?.userId === userId ? [withoutData(info)] : []));
   }
 
-  async function destroyAll(userId: string, excepted: ReadonlySet<string>): Promise<number> {
+  async function destroyAll(userId: string, excepted: Excepted): Promise<number> {
     const { engine } = stateOf();
-    const { index, register, events } = engine;
-    const kept = [...excepted].map((handle) => ({ handle }));
-    const areKept = await Promise.all(kept.map((ref) => exempt(engine, ref, userId)));
+    const { index, register, events, config } = engine;
+    const kept = config.revocation === 'strict' ? await located(engine, userId, excepted) : [];
+    const exemptions = await Promise.all(kept.map((ref) => exempt(engine, ref, userId)));
     // Logins under way find the record, or are found in the index.
     const stamp = await register.invalidate([{ mode: 'hard', kind: 'user', value: toRecordText(userId) }]);
     const doomed = (await index.list(userId)).filter(({ ref }) => !excepted.has(ref.handle));
@@ -110,7 +109,7 @@ export function createManager(stateOf: () => SessionState): SessionManager {
       userId,
       left.map(({ entry }) => entry),
     );
-    await Promise.all(kept.filter((_ref, i) => areKept[i]).map((ref) => settle(engine, ref, stamp)));
+    await Promise.all(exemptions.flatMap((settle) => settle?.(stamp) ?? []));
     const count = ended.filter(Boolean).length;
     events.tell('session:revoked', { userId, count });
     return count;
@@ -136,17 +135,18 @@ export function createManager(stateOf: () => SessionState): SessionManager {
     async logoutOthers(req) {
       storeOf(req).checkAttached(req.session);
       const login = loginOf(req.session);
-      return login === undefined ? 0 : destroyAll(login.userId, toHandles(req));
+      return login === undefined ? 0 : destroyAll(login.userId, toExcepted(req));
     },
     async list(userId, { current } = {}) {
-      const [currentHandle] = current === undefined ? [] : handleOfRequest(current);
-      return listed(userId, currentHandle);
+      const { sessionStore: store } = (current ?? {}) as Partial<Request>;
+      const isOurs = current !== undefined && store instanceof RedisSessionStore;
+      return listed(userId, isOurs ? refOfRequest(current, store)?.handle : undefined);
     },
     async destroy(handle) {
       if (!isHandle(handle)) return false;
       return stateOf().engine.end({ handle });
     },
-    destroyAll: (userId, { except = [] } = {}) => destroyAll(userId, toHandles(except)),
+    destroyAll: async (userId, { except = [] } = {}) => destroyAll(userId, toExcepted(except)),
     count: async (userId) => (await listed(userId)).length,
     async fromRequest(req) {
       const { cookie, watch } = stateOf();
@@ -163,41 +163,23 @@ function withoutData({ data: _data, ...info }: SessionInfo & { readonly data: Se
   return info;
 }
 
-/**
- * With strict revocation a session that is to survive its user's has to be younger than the record: younger than any while that is written, and as old as it from then on.
- */
-async function exempt(engine: SessionEngine, ref: SessionRef, userId: string): Promise<boolean> {
-  if (engine.config.revocation !== 'strict') return false;
-  const found = await engine.load(ref);
-  const login = found && loginOf(found.data);
-  if (found === undefined || login?.userId !== userId) return false;
-  const suiteLogin = { ...login, clock: Number.MAX_SAFE_INTEGER };
-  return (await engine.save(ref, { ...found.data, suiteLogin }, found)) !== undefined;
+/** Where sessions are to be found. In connect-redis' format that is by id, which the index has. */
+async function located({ config, index }: SessionEngine, userId: string, refs: Excepted): Promise<SessionRef[]> {
+  const entries = config.migrate && refs.size > 0 ? await index.list(userId) : [];
+  const known = new Map(entries.map(({ ref }) => [ref.handle, ref]));
+  return [...refs.values()].map((ref) => known.get(ref.handle) ?? ref);
 }
 
-/**
- * The end of {@link exempt}: as old as all that has been written. Of another call that excepts the same session too, which may have come to its end: that is not asked here. A call that ends the session deletes it, and
- * then there is nothing to settle. Again, where more was written meanwhile: what this call has saved would be older than that.
- */
-async function settle(engine: SessionEngine, ref: SessionRef, own: Stamp): Promise<void> {
-  const { register, records } = engine;
-  const stamp = ((await register.refresh()) ? register.stamp() : undefined) ?? own;
-  const record = await records.read(ref);
-  if (record === undefined || record === 'corrupt') return;
-  const data = fromFields(record.fields, record.touchedAt);
-  const login = data && loginOf(data);
-  if (login === undefined) return;
-  const saved = await engine.save(ref, { ...data, suiteLogin: { ...login, ...stamp } }, { ref, record });
-  if (saved !== undefined && (await wasRevoked(engine, login.userId, stamp))) await settle(engine, ref, own);
+/** By handle. */
+type Excepted = ReadonlyMap<string, SessionRef>;
+
+function toExcepted(except: string | readonly string[] | Request): Excepted {
+  const isRequest = typeof except === 'object' && 'headers' in except;
+  const refs = isRequest ? [refOfRequest(except, storeBehind(except))] : [except].flat().map((handle) => ({ handle }));
+  return new Map(refs.flatMap((ref) => (ref === undefined ? [] : [[ref.handle, ref] as const])));
 }
 
-function toHandles(except: string | readonly string[] | Request): ReadonlySet<string> {
-  if (typeof except === 'string') return new Set([except]);
-  return new Set('sessionID' in except ? handleOfRequest(except) : except);
-}
-
-function handleOfRequest(req: Request): string[] {
-  const { sessionID, sessionStore } = req as Partial<Request>;
-  const id = sessionStore instanceof RedisSessionStore ? sessionStore.idOf(req) : sessionID;
-  return typeof id === 'string' ? [handleOf(id)] : [];
+function refOfRequest(req: Request, store: RedisSessionStore): SessionRef | undefined {
+  const id = store.idOf(req);
+  return id === undefined ? undefined : refOf(id);
 }

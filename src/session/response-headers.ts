@@ -48,7 +48,8 @@ export function sendCookie(exchange: SessionExchange, session: Session | undefin
   if (session === undefined) return false;
   if (sent !== undefined && store.isBlank(session)) {
     const { expires: _expires, maxAge: _maxAge, ...attributes } = cookie.attributes(req);
-    appendCookie(res, serialize(cookie.name, '', { ...attributes, expires: new Date(0) } as Attributes));
+    const past = { path: '/', ...attributes, expires: new Date(0) } as Attributes; // As express-session defaults it.
+    appendCookie(res, serialize(cookie.name, '', past));
     return true;
   }
   const { sessionID } = req as { sessionID?: unknown };

@@ -101,3 +101,11 @@ export function idleOf({ cookie }: { readonly cookie?: unknown }, defaultMs: num
   const ms = expires instanceof Date || typeof expires === 'string' ? new Date(expires).getTime() - now : maxAge;
   return typeof ms === 'number' && Number.isFinite(ms) ? ms : defaultMs;
 }
+
+/** Begins the name of a property that holds until when (ms) a session survives what ends its user's. Each call that excepts a session has its own, so that none takes another's away. */
+export const EXEMPTION = 'suiteExempt:';
+
+/** Whether a call that ends all other sessions of its user is under way. */
+export function isExempt(data: object, now: number): boolean {
+  return Object.entries(data).some(([name, until]) => name.startsWith(EXEMPTION) && Number(until) > now);
+}

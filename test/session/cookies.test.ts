@@ -11,7 +11,7 @@ async function start(options: SessionOptions, prefix = uniquePrefix()): Promise<
   const suite = openSuite('memory', { prefix, session: { secret: SECRET, ...options } });
   const app = appWith(suite.session(), (app) => {
     app.set('trust proxy', true);
-    app.get('/view', (req, res) => {
+    app.get(['/view', '/account/view'], (req, res) => {
       req.session.views = (req.session.views ?? 0) + 1;
       res.json(req.session.views);
     });
@@ -21,6 +21,10 @@ async function start(options: SessionOptions, prefix = uniquePrefix()): Promise<
     app.get('/public', (req, res) => {
       req.session.views = 1;
       res.set('Cache-Control', 'public, max-age=60, s-maxage=600').send('x');
+    });
+    app.get('/account/logout', async (req, res) => {
+      await suite.sessions.logout(req);
+      res.send('bye');
     });
     app.get('/skipped', (req, res) => {
       res.json((req as { session?: unknown }).session === undefined);
@@ -39,6 +43,18 @@ describe('the cookie of a session', () => {
     expect(line).toMatch(/^__Host-sid=.*; Path=\/; HttpOnly; Secure; Partitioned; SameSite=Lax$/);
     const other = await start({ cookie: { secure: true, domain: 'shop.test' } });
     expect((await other.ask('/view', HTTPS)).headers['set-cookie']?.[0]).toMatch(/^__Secure-sid=/);
+  });
+
+  it('is taken back from where it was sent to, whatever path the logout has', async () => {
+    for (const cookie of [{ secure: true }, { secure: true, domain: 'shop.test', path: '/account' }] as const) {
+      const user = await start({ cookie });
+      const path = cookie.path === undefined ? '/view' : '/account/view';
+      await user.ask(path, HTTPS);
+      const [line] = (await user.ask('/account/logout', HTTPS)).headers['set-cookie'] ?? [];
+      expect(line).toContain('sid=; ');
+      expect(line).toContain(`; Path=${cookie.path ?? '/'}; Expires=Thu, 01 Jan 1970`);
+      expect(user.cookies.size).toBe(0);
+    }
   });
 
   it('follows the connection by default, also where its attributes come from a function', async () => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import type { Request } from 'express';
 import type { Redis } from 'ioredis';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createSuite, type SessionOptions, type Suite } from '../../src/index.ts';
@@ -19,6 +20,17 @@ async function startProcess(prefix: string, options: SessionOptions = {}): Promi
     app.post('/login', async (req, res) => {
       await suite.sessions.login(req, 'ada', { user: 'ada' });
       res.send('welcome');
+    });
+    app.post('/logout-others', async (req, res) => {
+      res.send(String(await suite.sessions.logoutOthers(req)));
+    });
+    app.post('/forget', (req, res) => {
+      Object.assign(req.session, { suiteLogin: null });
+      res.send('forgotten');
+    });
+    app.post('/logout', async (req, res) => {
+      await suite.sessions.logout(req);
+      res.send('bye');
     });
     app.get('/me', (req, res) => {
       res.send(req.session.user ?? 'nobody');
@@ -97,6 +109,91 @@ describe('ending all sessions of a user', () => {
       expect((await user.ask('/me')).text).toBe('nobody');
     },
   );
+
+  it('leaves a session alone at every moment that two calls except', async () => {
+    const prefix = uniquePrefix();
+    const strict = { revocation: 'strict' } as const;
+    const [one, two] = [await startProcess(prefix, strict), await startProcess(prefix, strict)];
+    const user = two.open();
+    await user.ask('/login', { method: 'POST' });
+    const except = (await two.suite.sessions.list('ada')).map(({ handle }) => handle);
+    await one.suite.sessions.count('ada'); // Its register is open.
+    const [writing, settling] = [holdScript(one.redis, ':sr'), holdScript(one.redis, ':sess:', 1)];
+    const ending = one.suite.sessions.destroyAll('ada', { except });
+    await until(writing.held);
+    await two.suite.sessions.destroyAll('ada', { except });
+    writing.release();
+    await until(settling.held);
+    expect((await user.ask('/me')).text).toBe('ada');
+    settling.release();
+    await ending;
+    expect((await user.ask('/me')).text).toBe('ada');
+    const [key = ''] = await one.redis.keys(`${prefix}:sess:*`);
+    expect((await one.redis.hkeys(key)).toSorted()).toEqual(['.cookie', '.suiteLogin', '.user', 'c', 't', 'x']);
+  });
+
+  it('leaves a session alone that was read before it was excepted, and judged after', async () => {
+    const prefix = uniquePrefix();
+    const strict = { revocation: 'strict' } as const;
+    const [one, two] = [await startProcess(prefix, strict), await startProcess(prefix, strict)];
+    await two.open().ask('/login', { method: 'POST' });
+    const [except = ''] = (await two.suite.sessions.list('ada')).map(({ handle }) => handle);
+    const judging = holdScript(one.redis, ':sr');
+    const reading = one.suite.sessions.get(except);
+    await until(judging.held);
+    await two.suite.sessions.destroyAll('ada', { except });
+    judging.release();
+    expect(await reading).toMatchObject({ userId: 'ada' });
+  });
+
+  it.each<[string, SessionOptions]>([
+    ['conflicts are rejected', { onConflict: 'reject' }],
+    ["sessions are kept in connect-redis' format", { format: 'json', connectRedisPrefix: uniquePrefix() }],
+    ['sessions are in that format still', { migrate: true, connectRedisPrefix: uniquePrefix() }],
+  ])('leaves a session alone that several requests except at once, where %s', async (_where, options) => {
+    const prefix = uniquePrefix();
+    const json = await startProcess(prefix, {
+      revocation: 'strict',
+      ...options,
+      ...(options.migrate && { format: 'json' }),
+    });
+    const { suite, open } = await startProcess(prefix, { revocation: 'strict', ...options });
+    const [user, other] = [json.open(), json.open()];
+    await user.ask('/login', { method: 'POST' });
+    const [handle = ''] = (await suite.sessions.list('ada')).map((info) => info.handle);
+    await other.ask('/login', { method: 'POST' });
+    const mine = open();
+    for (const [name, value] of user.cookies) mine.cookies.set(name, value);
+    const post = { method: 'POST' };
+    const answers = await Promise.all([
+      mine.ask('/logout-others', post),
+      mine.ask('/logout-others', post),
+      suite.sessions.destroyAll('ada', { except: handle }).then(() => ({ status: 200 })),
+    ]);
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200]);
+    expect([(await mine.ask('/me')).text, (await other.ask('/me')).text]).toEqual(['ada', 'nobody']);
+  });
+
+  it('is no obstacle to a session whose login a handler has made nothing of', async () => {
+    const { open } = await startProcess(uniquePrefix(), { revocation: 'strict' });
+    const user = open();
+    await user.ask('/login', { method: 'POST' });
+    const steps = [
+      await user.ask('/forget', { method: 'POST' }),
+      await user.ask('/me'),
+      await user.ask('/logout', { method: 'POST' }),
+    ];
+    expect(steps.map(({ text }) => text)).toEqual(['forgotten', 'ada', 'bye']);
+  });
+
+  it('refuses to except the session of a request that was skipped, and ends nothing then', async () => {
+    const { suite, open } = await startProcess(uniquePrefix());
+    const user = open();
+    await user.ask('/login', { method: 'POST' });
+    const skipped = { headers: {} } as Request;
+    await expect(suite.sessions.destroyAll('ada', { except: skipped })).rejects.toThrow('do not skip it');
+    expect((await user.ask('/me')).text).toBe('ada');
+  });
 
   it('tells open sockets in another process', async () => {
     const prefix = uniquePrefix();

@@ -68,6 +68,22 @@ describe('what Redis holds of sessions', () => {
     expect([await show(after, id), await show(before, id)]).toEqual([{ user: 'ada', views: 2 }, undefined]);
   });
 
+  it('loses nothing that two requests change at once while keys are changed', async () => {
+    const options = { prefix: uniquePrefix(), deadline: '2s' } as const;
+    const before = prepare(createSessionStore({ redis: testRedis(), ...options, encryptionKeys: [OLD_KEY] }));
+    const during = prepare(createSessionStore({ redis: testRedis(), ...options, encryptionKeys: [NEW_KEY, OLD_KEY] }));
+    const after = prepare(createSessionStore({ redis: testRedis(), ...options, encryptionKeys: [NEW_KEY] }));
+    const id = await create(before, { user: 'ada', views: 1, value: 'to be removed' });
+    const [one, two] = [await openKnown(during, id), await openKnown(during, id)];
+    one['views'] = 2;
+    delete one['value'];
+    two['user'] = 'eve';
+    await save(during, one);
+    await save(during, two);
+    const both = { user: 'eve', views: 2 };
+    expect([await show(during, id), await show(after, id)]).toEqual([both, both]);
+  });
+
   it('is refused when it was moved, changed, or put there in plain text', async () => {
     const redis = testRedis();
     const prefix = uniquePrefix();
