@@ -159,6 +159,8 @@ export interface DataCache {
   /**
    * Keys with a fresh value that match: `*` any run, `?` one character, `\` takes the next literally. Walks through all masters in bounded steps; a key may come twice, and what is stored
    * meanwhile may be missing. Default: all.
+   *
+   * @throws {RedisError} When Redis is away, or takes longer than five seconds for a step.
    */
   keys(pattern?: string): AsyncIterable<string>;
   /**
