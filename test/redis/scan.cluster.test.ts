@@ -14,7 +14,7 @@ it('walks through the keys of all masters, also right after it was told of one n
   const fresh = createSuite({ redis: closedLater(new Cluster(node === undefined ? [] : [node])), prefix });
   const found: string[] = [];
   for await (const key of fresh.data.keys('k:*')) found.push(key.slice(2));
-  expect(found.sort()).toEqual(keys.sort());
+  expect(found.toSorted()).toEqual(keys.toSorted());
   await Promise.all([writer.close(), fresh.close()]);
 });
 
