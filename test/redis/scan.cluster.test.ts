@@ -7,11 +7,14 @@ import { closedLater, testClusterNodes, uniquePrefix } from '../support/connecti
 it('walks through the keys of all masters, also right after it was told of one node', async () => {
   const prefix = uniquePrefix();
   const keys = Array.from({ length: 12 }, (_, i) => `${i}`);
-  const writer = createSuite({ redis: closedLater(new Cluster(testClusterNodes())), prefix });
-  await writer.data.set('before', 1); // The connection is made.
+  const writer = createSuite({ redis: closedLater(new Cluster(testClusterNodes())), prefix, deadline: '5s' });
   await Promise.all(keys.map((key) => writer.data.set(`k:${key}`, 1)));
   const [node] = testClusterNodes();
-  const fresh = createSuite({ redis: closedLater(new Cluster(node === undefined ? [] : [node])), prefix });
+  const fresh = createSuite({
+    redis: closedLater(new Cluster(node === undefined ? [] : [node])),
+    prefix,
+    deadline: '5s',
+  });
   const found: string[] = [];
   for await (const key of fresh.data.keys('k:*')) found.push(key.slice(2));
   expect(found.toSorted()).toEqual(keys.toSorted());
