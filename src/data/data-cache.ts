@@ -41,7 +41,7 @@ export interface LoadOptions<T = unknown> extends Omit<DataEntryOptions, 'tags'>
   readonly signal?: AbortSignal | undefined;
   /** Whether one computation at a time is made over all processes, or one in each. Default: `cluster`. */
   readonly coalesce?: 'process' | 'cluster' | undefined;
-  /** Loads and stores it, whatever is there. */
+  /** Loads and stores it, whatever is there. Default: false. */
   readonly fresh?: boolean | undefined;
 }
 
