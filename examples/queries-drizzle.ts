@@ -1,7 +1,7 @@
 /**
  * Queries of a builder that tells its SQL, as Drizzle, Kysely and Knex do: `toSQL()` gives statement and params, `execute()` runs it.
  *
- *   npx tsx examples/queries-drizzle.ts
+ *   npx tsx examples/queries-drizzle.ts        needs a Redis: REDIS_URL, else localhost:6379
  */
 import { createRedis, createSuite, type RunOptions } from '../src/index.ts'; // In your program: from 'express-redis-suite'
 import { openDatabase, untilStored } from './queries/database.ts';

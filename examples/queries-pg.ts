@@ -1,7 +1,7 @@
 /**
  * Queries of node-postgres (here PGlite, which takes the same) are cached until one of their tables changes: after the commit, in every process, and not when it is rolled back.
  *
- *   npx tsx examples/queries-pg.ts
+ *   npx tsx examples/queries-pg.ts        needs a Redis: REDIS_URL, else localhost:6379
  */
 import { cachedPg, createRedis, createSuite } from '../src/index.ts'; // In your program: from 'express-redis-suite'
 import { openDatabase, untilStored } from './queries/database.ts';

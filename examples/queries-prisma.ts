@@ -1,7 +1,7 @@
 /**
  * A query cache for Prisma, as an extension: reads come from the cache, writes drop what was read from their model. Prisma's hook knows no SQL, so that operations are cached by name and arguments.
  *
- *   npx tsx examples/queries-prisma.ts
+ *   npx tsx examples/queries-prisma.ts        needs a Redis: REDIS_URL, else localhost:6379
  */
 import { createRedis, createSuite } from '../src/index.ts'; // In your program: from 'express-redis-suite'
 import { openDatabase, untilStored } from './queries/database.ts';

@@ -1,8 +1,10 @@
 /**
  * What a shop warms before it takes traffic: products one by one, prices in batches, and the pages everybody opens first.
  *
- *   npx express-redis-suite warm examples/warm-plan.mjs
- *   npx express-redis-suite warm examples/warm-plan.mjs --per-second 200 --concurrency 8
+ *   npx tsx src/cli/cli.ts warm examples/warm-plan.mjs
+ *   npx tsx src/cli/cli.ts warm examples/warm-plan.mjs --per-second 200 --concurrency 8
+ *
+ * Where the package is installed, and imported from below: npx express-redis-suite warm ./warm-plan.mjs
  *
  * Interrupt it with Ctrl-C and run it again: it goes on where it stopped.
  */

@@ -42,7 +42,7 @@ export async function* sweepEntries(backend: Backend, options: SweepOptions): As
   }
   const stopped = (): ReclaimProgress['state'] => (options.signal.aborted ? 'aborted' : 'degraded');
   try {
-    for await (const page of scanKeys(connection.client, keys.entries)) {
+    for await (const page of scanKeys(connection, keys.entries)) {
       for (let at = 0; at < page.length; at += STEP) {
         if (options.signal.aborted) {
           yield { ...count, state: 'aborted' };

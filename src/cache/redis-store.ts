@@ -192,7 +192,7 @@ export function createRedisStore(
     },
     async *list(start) {
       for (const beginning of keys.entriesFrom(start)) {
-        for await (const page of scanKeys(client, beginning)) {
+        for await (const page of scanKeys(connection, beginning)) {
           const found = await headsOf(page);
           yield found.filter((address) => address.startsWith(start));
         }

@@ -41,7 +41,7 @@ export interface LoadOptions<T = unknown> extends Omit<DataEntryOptions, 'tags'>
   readonly signal?: AbortSignal | undefined;
   /** Whether one computation at a time is made over all processes, or one in each. Default: `cluster`. */
   readonly coalesce?: 'process' | 'cluster' | undefined;
-  /** Loads and stores it, whatever is there. */
+  /** Loads and stores it, whatever is there. Default: false. */
   readonly fresh?: boolean | undefined;
 }
 
@@ -159,6 +159,8 @@ export interface DataCache {
   /**
    * Keys with a fresh value that match: `*` any run, `?` one character, `\` takes the next literally. Walks through all masters in bounded steps; a key may come twice, and what is stored
    * meanwhile may be missing. Default: all.
+   *
+   * @throws {RedisError} When Redis is away, or takes longer than five seconds for a step.
    */
   keys(pattern?: string): AsyncIterable<string>;
   /**

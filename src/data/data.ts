@@ -69,9 +69,9 @@ export interface RootDataCache extends DataCache, Writers {
 
 /** What a data cache does, beside where it lives: what calls do not say, and how values are written down. */
 export interface DataOptions extends NamespaceOptions {
-  /** Writes values down in another way than JSON with types. */
+  /** Writes values down in another way. Default: JSON that keeps types. */
   readonly serializer?: Serializer | undefined;
-  /** Values are compressed from this size on. */
+  /** Values that take more bytes are stored compressed: a number of bytes, or `'4kb'`. Default: `never`. */
   readonly compressAbove?: Bytes | 'never' | undefined;
   /**
    * `copies`: every caller gets a value of his own. `frozen`: values that are plain JSON are deeply frozen and, where they are in the memory of this process, the same for all callers, which spares

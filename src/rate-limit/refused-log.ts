@@ -34,7 +34,8 @@ interface Noted {
 export interface Notes {
   add(client: string, untilMs: number): void;
   list(): readonly Noted[];
-  delete(client: string): void;
+  /** Not refused any more; the count stays. */
+  release(client: string): void;
   clear(): void;
 }
 
@@ -50,7 +51,10 @@ export function createNotes(): Notes {
       }
     },
     list: () => [...notes.values()],
-    delete: (client) => void notes.delete(client),
+    release(client) {
+      const noted = notes.get(client);
+      if (noted !== undefined) notes.set(client, { ...noted, untilMs: 0 });
+    },
     clear: () => notes.clear(),
   };
 }
@@ -76,6 +80,6 @@ export function createMemoryRefusedLog(): RefusedLog {
       const most = notes.list().toSorted(byCount).slice(0, count);
       return most.map(({ client, count: refusals }) => ({ client, refusals }));
     },
-    forget: async (client) => notes.delete(client),
+    forget: async (client) => notes.release(client),
   };
 }

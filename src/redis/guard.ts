@@ -170,7 +170,8 @@ async function answerInstead<Fallback>(
   return call.fallback(error);
 }
 
-function toRedisError(operation: string, cause: unknown): RedisError {
+/** What callers see of an error of the client. */
+export function toRedisError(operation: string, cause: unknown): RedisError {
   const reason = cause instanceof Error ? cause.message : String(cause);
   return new RedisError(operation, `Redis failed to ${operation}: ${reason}`, { cause });
 }

@@ -140,7 +140,7 @@ export function createHashRecords(options: HashRecordsOptions): SessionRecords {
     },
     async *scan() {
       const start = keys.session('');
-      for await (const found of scanKeys(client, start))
+      for await (const found of scanKeys(connection, start))
         yield found.map((key) => ({ handle: key.slice(start.length) }));
     },
   };

@@ -163,7 +163,7 @@ export function createJsonRecords({ connection, prefix, absoluteMs, onConflict }
       return stored !== undefined && fromJsonText(stored) !== undefined;
     },
     async *scan() {
-      for await (const keys of scanKeys(client, prefix)) yield keys.map((key) => refOf(key.slice(prefix.length)));
+      for await (const keys of scanKeys(connection, prefix)) yield keys.map((key) => refOf(key.slice(prefix.length)));
     },
   };
 }

@@ -36,13 +36,15 @@ export interface RequestSession extends SessionInfo {
   onEnd(callback: () => void): () => void;
 }
 
-/** Sessions by user: who is where logged in, and ends. Everything rejects with a RedisError when Redis did not confirm it. */
+/** Sessions by user: who is where logged in, and ends. Everything rejects with a RedisError or a SessionUnavailableError when Redis did not confirm it. */
 export interface SessionManager {
   /** One session by handle. */
   get(handle: string): Promise<SessionInfo | undefined>;
   /**
    * Logs a user in: ends the request's session, begins one with a new id and `data`, and saves it. Requests with the old id that are still under way save nothing.
    *
+   * @throws {TypeError} When `userId` is no text, or empty.
+   * @throws {SessionUnavailableError} When Redis did not confirm it: nobody is logged in.
    * @throws {TooManySessionsError} With `onMaxSessions: 'reject'`.
    * @throws {SessionRevokedError} When all sessions of the user were ended meanwhile.
    */

@@ -68,6 +68,7 @@ export interface SessionOptions extends SessionStoreOptions {
 
 export type Secret = string | Uint8Array;
 
+/** What becomes of a request whose session cannot be read: 503, or an empty session that is not saved. */
 export type OnRedisError = 'fail' | 'anonymous';
 
 /** Attributes of a session's cookie. `auto` follows the connection. */

@@ -68,6 +68,10 @@ describe('data cache while Redis is away', () => {
     );
   });
 
+  it('rejects a walk through the keys at once, with a RedisError', async () => {
+    await expect(suite.data.keys()[Symbol.asyncIterator]().next()).rejects.toMatchObject({ code: 'ERR_CIRCUIT_OPEN' });
+  });
+
   it('works again when Redis does', async () => {
     await server.restart();
     const startedAt = performance.now();

@@ -179,6 +179,17 @@ describe('a limiter', () => {
     expect((await here.list()).map(({ client }) => client)).toEqual(['often']);
   });
 
+  it.each([
+    ['Redis', { redis }],
+    ['memory', {}],
+  ])('still knows who was refused most when a client was reset, on %s', async (_name, place) => {
+    const limiter = suiteOf({ ...place, prefix: uniquePrefix() }).rateLimiter({ limit: 1, window: '1h' });
+    await statuses(limiter, 'k', 3);
+    await limiter.reset('k');
+    expect(await limiter.list()).toEqual([]);
+    expect(await limiter.top()).toEqual([{ client: 'k', refusals: 2 }]);
+  });
+
   it('notes no more clients than it is told to keep', async () => {
     const prefix = uniquePrefix();
     const places = { refused: `${prefix}:{n}:r`, offenders: `${prefix}:{n}:o` };

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { createSessionStore, createSuite } from '../../src/index.ts';
+import { connectionOf } from '../../src/redis/connection.ts';
 import { scanKeys } from '../../src/redis/scan.ts';
 import { handleOf } from '../../src/session/handle.ts';
 import { createSeal } from '../../src/session/seal.ts';
@@ -14,7 +15,7 @@ const NEW_KEY = 'another key of thirty-two characters too';
 /** Everything Redis holds under a prefix, as text. */
 async function dump(redis: ReturnType<typeof testRedis>, prefix: string): Promise<string> {
   const parts: string[] = [];
-  for await (const keys of scanKeys(redis, prefix)) {
+  for await (const keys of scanKeys(connectionOf(redis, undefined), prefix)) {
     for (const key of keys) {
       const value = {
         hash: () => redis.hgetall(key),
