@@ -2,7 +2,11 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { Redis } from 'ioredis';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Backend, type BackendOptions, backendOf } from '../../src/cache/backend.ts';
-import type { CacheStore } from '../../src/cache/store.ts';
+import { createMemoryTier } from '../../src/cache/memory-tier.ts';
+import { createRedisStore } from '../../src/cache/redis-store.ts';
+import type { CacheStore, Lookup } from '../../src/cache/store.ts';
+import { createTieredStore } from '../../src/cache/tiered-store.ts';
+import type { Stamp } from '../../src/register/mirror.ts';
 import { draftOf, keep } from '../../src/testing/store-steps.ts';
 import { closedLater, uniquePrefix } from '../support/connections.ts';
 import { eventually } from '../support/outages.ts';
@@ -211,6 +215,55 @@ describe('what this process changes', () => {
   });
 });
 
+describe('what this process changes while it looks at the value before', () => {
+  const body = Buffer.from('new');
+
+  it.each<[string, string | undefined, (store: CacheStore, stamp: Stamp, seen: Buffer) => Promise<unknown>]>([
+    ['put', 'new', async (store, stamp) => store.put('d:k', draftOf(stamp, 'd:k', { body }))],
+    ['putIfSeen', 'new', async (store, stamp, seen) => store.putIfSeen('d:k', draftOf(stamp, 'd:k', { body }), seen)],
+    ['renew', undefined, async (store, _stamp, seen) => store.renew('d:k', seen, { freshMs: 1, staleMs: 0 })],
+    ['remove', undefined, async (store) => store.remove('d:k')],
+  ])('stays so when that look takes longer: %s', async (_what, expected, change) => {
+    const { place } = open();
+    if (place.connection === undefined) throw new Error('unreachable');
+    const tier = createMemoryTier(1_000_000);
+    const redis = createRedisStore(place.connection, place.keys, place.register, () => {
+      const since = tier.now();
+      return (bytes) => tier.keep('d:k', bytes, since);
+    });
+    let end = (): void => undefined;
+    const slowly = async (address: string): Promise<Lookup> => {
+      const lookup = await redis.read(address);
+      await new Promise<void>((resolve) => (end = resolve));
+      return lookup;
+    };
+    const options = { redis: { ...redis, read: slowly }, tier, maxStalenessMs: 3_600_000 } as const;
+    const store = createTieredStore({ ...options, onUnverifiable: 'bypass' });
+    await putText(redis, 'd:k', 'old');
+    tier.drop('d:k');
+    const { stamp, bytes } = await redis.read('d:k');
+    const look = store.read('d:k');
+    await change(store, stamp ?? { generation: 0, clock: 0 }, bytes ?? Buffer.alloc(0));
+    await sleep(10);
+    end();
+    await look;
+    expect(tier.get('d:k')?.entry.body.toString()).toBe(expected);
+  });
+});
+
+describe('where Redis answers one of two questions only', () => {
+  it.each(['getrange', 'zrangebyscore'])('a copy is not returned: not %s', async (command) => {
+    await admin.acl('SETUSER', 'half', 'on', '>secret', '~*', '&*', '+@all');
+    const redis = closedLater(new Redis({ port: server.port, username: 'half', password: 'secret' }));
+    const { store } = open({ redis, maxStaleness: '200ms' });
+    await putText(store, 'd:k', 'copy');
+    expect(await textAt(store, 'd:k')).toBe('copy');
+    await admin.acl('SETUSER', 'half', `-${command}`);
+    await sleep(210);
+    expect([await textAt(store, 'd:k'), await textAt(store, 'd:k')]).toEqual([undefined, undefined]);
+  });
+});
+
 describe('while Redis is away', () => {
   it.each(['bypass', 'serve'] as const)('copies are as onUnverifiable says: %s', async (onUnverifiable) => {
     const own = await startRedis();
@@ -220,12 +273,16 @@ describe('while Redis is away', () => {
       const { store } = backend;
       await keep(store, 'd:k', { freshMs: 3_000, body: Buffer.from('copy') });
       await keep(store, 'h:k', { body: Buffer.from('copy') });
+      await keep(store, 'd:gone', { body: Buffer.from('copy') });
+      await redis.unlink(backend.place.keys.entry('d:gone'));
+      expect(await textAt(store, 'd:gone')).toBeUndefined();
       await own.kill();
       await eventually('the outage to be noticed', async () =>
         (await store.read('d:missing')).stamp === undefined ? true : undefined,
       );
       const expected = onUnverifiable === 'serve' ? 'copy' : undefined;
       expect([await textAt(store, 'd:k'), await textAt(store, 'h:k')]).toEqual([expected, expected]);
+      expect(await textAt(store, 'd:gone')).toBeUndefined(); // It was seen to be no more.
       expect((await store.readMany(['d:k', 'd:missing'])).map(({ found }) => found?.entry.body.toString())).toEqual([
         expected,
         undefined,

@@ -138,6 +138,7 @@ describe('a TanStack query on the data cache', () => {
     expect(await client().fetchQuery(optionsFor(() => 'Ada', ['me'], 'ada'))).toBe('Ada');
     expect(await client().fetchQuery(optionsFor(() => 'Ben', ['me'], 'ben'))).toBe('Ben');
     expect(await client().fetchQuery(optionsFor(() => 'nobody', ['me'], 'ada'))).toBe('Ada');
+    expect(keyPrefixOf(['b'], { user: 'a' })).not.toBe(keyPrefixOf([], { user: 'a,"b"' }));
   });
 
   it('fails with the error of its loader', async () => {

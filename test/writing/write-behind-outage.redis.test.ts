@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { Redis } from 'ioredis';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { RedisError } from '../../src/core/errors.ts';
 import { closedLater } from '../support/connections.ts';
 import { eventually } from '../support/outages.ts';
@@ -74,6 +75,22 @@ describe('a write-behind whose Redis', () => {
     await untilWritten(1);
     await untilWritten(acknowledged);
     expectUpwards();
+  });
+
+  it('does not answer before the connection breaks gets a record twice, and keeps one', async () => {
+    const client = connect();
+    const { behind, prefix } = openBehind<number>(client, { write: createSink<number>().write, consumer: 'off' });
+    await behind.set('a', 1);
+    server.freeze();
+    const set = behind.set('b', 2);
+    await sleep(20);
+    client.stream.destroy();
+    await sleep(100);
+    server.thaw();
+    await set;
+    expect(await behind.pending()).toBe(2);
+    const values = await admin.keys(`${prefix}:wb:*:v:*`);
+    expect(await Promise.all(values.map((value) => admin.pttl(value)))).toEqual([-1, -1]); // None ends by itself.
   });
 
   it('forgets its scripts does not notice', async () => {
