@@ -152,6 +152,23 @@ export function describeLeases(where: string, connect: () => Redis | Cluster): v
       await mine(other.ask('k', { seen: undefined }));
     });
 
+    it('close what listens, and open it no more', async () => {
+      const { one, other, client } = scene();
+      const opened = jest.spyOn(client as Redis, 'duplicate');
+      await mine(other.ask('k', { seen: undefined }));
+      await (
+        await theirs(one.ask('k', { seen: undefined }))
+      ).ended;
+      one.close();
+      await (
+        await theirs(one.ask('k', { seen: undefined }))
+      ).ended;
+      const [listener, ...others] = opened.mock.results.map(({ value }) => value as Redis);
+      opened.mockRestore();
+      expect(listener?.status).toMatch(/^(?:close|end)$/);
+      expect(others).toEqual([]);
+    });
+
     it('cannot be given back by those who have lost them', async () => {
       const { one, other, keys, client } = scene();
       const lost = await mine(one.ask('k', { group: GROUP, seen: undefined }));

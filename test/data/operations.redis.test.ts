@@ -197,6 +197,13 @@ describe.each(BACKENDS)('operations on %s', (_name, connect, place) => {
   });
 
   describe('of many that are loaded', () => {
+    it('end at once by a signal that was aborted before', async () => {
+      const { data } = open();
+      await data.set('k', 1);
+      const signal = AbortSignal.abort(new Error('gone'));
+      await expect(data.getOrSetMany(['k'], () => [2], { signal })).rejects.toThrow('gone');
+    });
+
     it('load what is missing by one call, in the order of the keys', async () => {
       const { data } = open();
       await data.set('b', 'stored');

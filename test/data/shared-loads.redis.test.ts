@@ -300,6 +300,16 @@ describe('on a Redis that answers reads and refuses everything else', () => {
     expect(await first).toBe('first');
   });
 
+  it('a delete that it refuses is heeded all the same', async () => {
+    await admin.acl('SETUSER', user, 'on', '>secret', '~*', '&*', '+@all');
+    const redis = closedLater(new Redis(testRedisUrl(), { username: user, password: 'secret' }));
+    const { data } = openSuite(redis);
+    await data.set('k', 1);
+    await admin.acl('SETUSER', user, '-unlink');
+    await expect(data.delete('k')).rejects.toThrow('NOPERM');
+    expect(await data.get('k')).toBeUndefined();
+  });
+
   it('nothing is stored by a load that nobody was asked about', async () => {
     await admin.acl('SETUSER', user, 'on', '>secret', '~*', '&*', '+@all');
     const redis = closedLater(new Redis(testRedisUrl(), { username: user, password: 'secret' }));

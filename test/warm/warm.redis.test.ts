@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import express from 'express';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ConfigError } from '../../src/core/errors.ts';
 import type { RedisClient } from '../../src/redis/client.ts';
 import type { Suite, SuiteOptions } from '../../src/suite.ts';
@@ -260,6 +261,19 @@ describe.each(SHARED_BACKENDS)('an interrupted run on %s', (_name, connect) => {
       await interrupt(suite, items(50), 10);
       expect(await last(suite.warm(next.plan, next.options))).toMatchObject({ state: 'done', resumedFrom: 0 });
     }
+    const suite = openSuite(redis);
+    await interrupt(suite, items(50), 10);
+    let opened = 0;
+    function* cursor(): Generator<ValueItem> {
+      opened++;
+      try {
+        yield* items(50).slice(1);
+      } finally {
+        opened--;
+      }
+    }
+    await last(suite.warm({ items: cursor }));
+    expect(opened).toBe(0); // What was gone through in vain is closed too.
   });
 
   it('leaves out nothing that was under way beside what had been finished', async () => {
@@ -281,6 +295,19 @@ describe.each(SHARED_BACKENDS)('an interrupted run on %s', (_name, connect) => {
 });
 
 describe('warming', () => {
+  it('begins nothing more once the items have thrown', async () => {
+    const loaded: string[] = [];
+    const plan = {
+      *items() {
+        yield* items(2, loaded);
+        throw new Error('no cursor');
+      },
+    };
+    await expect(last(openSuite(undefined).warm(plan, { perSecond: 10, concurrency: 3 }))).rejects.toThrow('no cursor');
+    await sleep(150);
+    expect(loaded).toEqual(['k0']);
+  });
+
   it('stops when Redis goes away, and when it is away already', async () => {
     const redis = testRedis();
     const suite = openSuite(redis, { deadline: '200ms' });

@@ -4,6 +4,7 @@ import { createFlush } from '../../src/writing/flush-records.ts';
 import { holdPartition } from '../../src/writing/hold-partition.ts';
 import { createMemoryWriteLog } from '../../src/writing/memory-write-log.ts';
 import { toWriteBehindConfig } from '../../src/writing/write-behind-options.ts';
+import { createWriteConsumer } from '../../src/writing/write-consumer.ts';
 import { createWriteCounters } from '../../src/writing/write-counters.ts';
 
 beforeEach(() => void jest.useFakeTimers());
@@ -11,6 +12,14 @@ afterEach(() => void jest.useRealTimers());
 
 const config = toWriteBehindConfig<string>('test', { write: () => undefined, lease: 1_000 });
 const emptyLog = createMemoryWriteLog(config);
+
+const rest = {
+  events: new EventBus(),
+  counters: createWriteCounters(),
+  decode: String,
+  remember: async () => undefined,
+  forget: async () => undefined,
+};
 
 describe('a partition that is held', () => {
   /** Redis takes 100 ms to answer renewals. */
@@ -58,15 +67,7 @@ describe('writing what was claimed', () => {
   ])('%s', async (_what, askedBeforeMs, calls) => {
     const write = jest.fn();
     const log = createMemoryWriteLog(config);
-    const parts = {
-      config: { ...config, write },
-      log,
-      events: new EventBus(),
-      counters: createWriteCounters(),
-      decode: String,
-      remember: async () => undefined,
-      forget: async () => undefined,
-    };
+    const parts = { ...rest, config: { ...config, write }, log };
     const flush = createFlush<string>(parts, new AbortController().signal, () => 1);
     await log.append(0, { key: 'a', bytes: Buffer.from('x') });
     const claim = await log.claim(0, 1, 1);
@@ -75,5 +76,33 @@ describe('writing what was claimed', () => {
     await flush({ ...claim, partition: 0, askedAt });
     await flush({ ...claim, records: [], partition: 0, askedAt }); // Nothing is no batch.
     expect([write.mock.calls.length, jest.getTimerCount()]).toEqual([calls, 0]);
+  });
+});
+
+describe('a consumer', () => {
+  it('asks less often while Redis is away, as before once it was back, and no more when it is stopped', async () => {
+    const outages = [true];
+    let asked = 0;
+    const claim = async (): Promise<{ state: 'empty' }> => {
+      asked++;
+      if (outages[0] === true) throw new Error('Redis is away');
+      return { state: 'empty' };
+    };
+    const quick = { ...config, partitions: 1, flushMs: 100 };
+    const consumer = createWriteConsumer<string>({ ...rest, config: quick, log: { ...emptyLog, claim } });
+    const asksIn = async (ms: number): Promise<number> => {
+      const before = asked;
+      await jest.advanceTimersByTimeAsync(ms);
+      return asked - before;
+    };
+    consumer.start();
+    expect(await asksIn(6_000)).toBeLessThan(12); // Of 60.
+    outages[0] = false;
+    await asksIn(3_000);
+    expect(await asksIn(1_000)).toBe(10);
+    outages[0] = true;
+    expect(await asksIn(1_000)).toBeGreaterThanOrEqual(3);
+    await consumer.stop(0);
+    expect(jest.getTimerCount()).toBe(0);
   });
 });

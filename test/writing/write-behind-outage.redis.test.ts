@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { Redis } from 'ioredis';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RedisError } from '../../src/core/errors.ts';
+import { createWriteBehind } from '../../src/writing/write-behind.ts';
 import { closedLater } from '../support/connections.ts';
 import { eventually } from '../support/outages.ts';
 import { type RedisProcess, startRedis } from '../support/redis-server.ts';
@@ -70,6 +71,9 @@ describe('a write-behind whose Redis', () => {
     expect(rejected).toBeInstanceOf(RedisError);
     await expect(opened.behind.set('a', 3)).rejects.toThrow('former write'); // Which may still come.
     expect(await opened.behind.get('a')).toBeUndefined(); // It could be anything.
+    const former = { ...opened.cache, get: async <T>() => 0 as T };
+    const other = createWriteBehind<number>(opened.backend, former, 'other', { write: sink.write, consumer: 'off' });
+    expect(await other.get('a')).toBeUndefined(); // Whatever the cache says.
     server.thaw();
     const acknowledged = await changeUntilAcknowledged(opened, 3);
     await untilWritten(1);
