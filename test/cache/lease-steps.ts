@@ -145,11 +145,16 @@ export function describeLeases(where: string, connect: () => Redis | Cluster): v
     it('are given back when the computation takes too long, and leave nothing behind', async () => {
       const { one, other, keys } = scene();
       const forgotten = jest.spyOn(Map.prototype, 'delete');
+      const begun = jest.spyOn(globalThis, 'setInterval');
+      const ended = jest.spyOn(globalThis, 'clearInterval');
       await mine(one.ask('k', { seen: undefined, maxHeldMs: 1 }));
       expect(forgotten.mock.calls.flat()).toContain(keys.lease('k', ''));
+      const renewal = begun.mock.results.at(-1)?.value as NodeJS.Timeout;
       forgotten.mockRestore();
       await sleep(1_200);
       await mine(other.ask('k', { seen: undefined }));
+      expect(ended.mock.calls.flat()).toContain(renewal);
+      jest.restoreAllMocks();
     });
 
     it('close what listens, and open it no more', async () => {
