@@ -139,6 +139,15 @@ describe.each(BACKENDS)('operations on %s', (_name, connect, place) => {
     expect(await listed(data, String.raw`user:\*`)).toEqual([]);
   });
 
+  it('are stored by the thousand, none left out', async () => {
+    const { data } = open();
+    const keys = Array.from({ length: 1_001 }, (_, i) => `k${i}`);
+    expect(await data.setMany(new Map(keys.map((key) => [key, key])))).toBe(true);
+    expect(await data.getMany(keys)).toEqual(keys);
+    await data.set('nothing', null, { ttl: '1h', negativeTtl: '1m' });
+    expect(await data.ttl('nothing')).toBeLessThanOrEqual(60_000);
+  });
+
   it('clear all values, those that are being loaded too', async () => {
     const { data } = open();
     await data.setMany({ a: 1, b: 2 });

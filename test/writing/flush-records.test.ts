@@ -80,6 +80,21 @@ describe('writing what was claimed', () => {
 });
 
 describe('a consumer', () => {
+  it('gives a partition back when it is stopped before all is written', async () => {
+    const log = createMemoryWriteLog(config);
+    const release = jest.fn(async () => undefined);
+    for (const key of ['a', 'b']) await log.append(0, { key, bytes: Buffer.from('x') });
+    const write = async (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 100));
+    const slow = { ...config, partitions: 1, batchSize: 1, write };
+    const consumer = createWriteConsumer<string>({ ...rest, config: slow, log: { ...log, release } });
+    consumer.wake(0);
+    await jest.advanceTimersByTimeAsync(50);
+    const stopped = consumer.stop(1_000);
+    await jest.advanceTimersByTimeAsync(100);
+    await stopped;
+    expect([await log.length(0), release.mock.calls.length]).toEqual([1, 1]);
+  });
+
   it('asks less often while Redis is away, as before once it was back, and no more when it is stopped', async () => {
     const outages = [true];
     let asked = 0;
