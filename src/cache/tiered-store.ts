@@ -56,7 +56,7 @@ export function createTieredStore({ redis, tier, maxStalenessMs, onUnverifiable 
   }
 
   function isRecent({ verifiedAt }: Kept): boolean {
-    return maxStalenessMs > 0 && performance.now() - verifiedAt <= maxStalenessMs;
+    return performance.now() - verifiedAt < maxStalenessMs;
   }
 
   async function fetch(address: string, part: Part): Promise<Lookup> {

@@ -30,8 +30,7 @@ export async function compute<T>(
 ): Promise<Computed | 'again'> {
   const { address } = request;
   const onWait = (): void => request.onWait?.();
-  const { store } = state;
-  const leases = request.settings.coalesce === 'process' ? undefined : state.leases;
+  const { store, leases } = state;
   const claimed = await claim(store, leases, { address, seen, mode, stamp, known: knownOf(request), onWait });
   if (claimed === 'again') return 'again';
   if (party.audience.hasLeft) {

@@ -11,12 +11,12 @@ export function decide(
 ): Decision {
   if (settings.fresh) return 'load';
   if (found.state === 'fresh') return isDue(found, settings.refreshAhead) ? 'serve-and-refresh' : 'serve';
-  return isSoftlyPurged(found) || staleBy(found) < settings.revalidateMs ? 'serve-and-refresh' : 'load';
+  return staleBy(found) < settings.revalidateMs ? 'serve-and-refresh' : 'load';
 }
 
 /** Whether a stored value may take the place of a load that fails or takes long. */
-export function mayStandIn(found: Found, { failSafeMs, revalidateMs }: KeepSettings): boolean {
-  return isSoftlyPurged(found) || staleBy(found) < Math.max(failSafeMs, revalidateMs);
+export function mayStandIn(found: Found, { failSafeMs }: KeepSettings): boolean {
+  return staleBy(found) < failSafeMs;
 }
 
 /** How a value is kept: `null` and `undefined` for `negativeTtl`, if that is given, and no longer. */
@@ -46,6 +46,7 @@ export function isSoftlyPurged({ state, ageMs, entry }: Found): boolean {
   return state === 'stale' && ageMs < entry.freshMs;
 }
 
+/** Below zero: a purge ended its lifetime, not time. */
 function staleBy({ ageMs, entry }: Found): number {
   return ageMs - entry.freshMs;
 }

@@ -26,7 +26,6 @@ export function waitFor<T>(work: Promise<T>, patience: Patience<T>): Promise<T> 
     const cancel = giveUpMs === Infinity ? () => undefined : startDeadline(giveUpMs, giveUp);
     signal?.addEventListener('abort', leave);
     work.finally(end).then(resolve, reject);
-    if (signal?.aborted === true) leave(); // Before there was anything to wait for.
 
     function giveUp(): void {
       end();

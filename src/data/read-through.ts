@@ -82,8 +82,7 @@ async function obtain<T>(state: DataState, request: LoadRequest<T>, first: Posit
     if (computed !== 'again') return (await computed.take(request.settings.schema)) as T;
     const lookup = await state.store.read(request.address);
     const stored = await storedOf<T>(state, request, lookup);
-    if (stored !== undefined && decide(stored.found, { ...request.settings, fresh: false }) !== 'load')
-      return stored.value;
+    if (stored !== undefined && decide(stored.found, request.settings) !== 'load') return stored.value;
     position = { lookup, stored };
   }
 }

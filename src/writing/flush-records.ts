@@ -118,7 +118,7 @@ export function createFlush<T>(parts: FlushParts<T>, stopped: AbortSignal, keepF
   async function retryLater({ hold, attempt }: Attempt): Promise<number> {
     const backoffMs = Math.min(MAX_BACKOFF_MS, config.backoffMs * 2 ** Math.min(attempt - 1, 20));
     await sleepUnless(AbortSignal.any([stopped, hold.signal]), backoffMs);
-    return hold.isValid() ? AGAIN : LEAVE;
+    return AGAIN;
   }
 
   /** When there are as many dead letters as may be the partition waits for somebody to look at them: nothing is dropped. */

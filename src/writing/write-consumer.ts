@@ -28,7 +28,6 @@ export function createWriteConsumer<T>(parts: FlushParts<T>): WriteConsumer {
   let pausedUntil = 0;
 
   function keepFrom(): number {
-    if (stopped.signal.aborted) return Infinity;
     return drains > 0 ? 1 : config.batchSize;
   }
 

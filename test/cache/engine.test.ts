@@ -35,6 +35,15 @@ function openStore(maxBytes = 1_000_000): CacheStore & { stamp(): EntryDraft['st
   return { ...createMemoryStore(register, maxBytes), stamp: () => register.stamp() ?? NOBODY };
 }
 
+describe('the memory store', () => {
+  it('stores nothing over a removal that so many others followed that it is forgotten', async () => {
+    const store = openStore();
+    const version = await store.version('d:0');
+    for (let i = 0; i <= 100_000; i++) await store.remove(`d:${i}`);
+    expect(await store.write('d:0', draftOf('old', store.stamp()), version)).toBe(false);
+  });
+});
+
 /** A promise to be settled by hand. */
 function deferred<T>(): { promise: Promise<T>; resolve(value: T): void; reject(error: Error): void } {
   let resolve: (value: T) => void = () => undefined;

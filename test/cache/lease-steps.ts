@@ -1,7 +1,8 @@
-import { afterAll, describe, expect, it } from '@jest/globals';
+import { afterAll, describe, expect, it, jest } from '@jest/globals';
 import type { Cluster, Redis } from 'ioredis';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createLeases, type LeaseOutcome, type Leases } from '../../src/cache/leases.ts';
+import { renewLease } from '../../src/cache/renew-lease.lua.ts';
 import { connectionOf } from '../../src/redis/connection.ts';
 import { createKeys, type Keys } from '../../src/redis/keys.ts';
 import { closedLater, uniquePrefix } from '../support/connections.ts';
@@ -120,11 +121,66 @@ export function describeLeases(where: string, connect: () => Redis | Cluster): v
       expect(await client.exists(key)).toBe(0);
     });
 
+    it('name what was last put there, until what was computed is stored or is not', async () => {
+      const { one, keys, client } = scene();
+      const name = keys.tombstone('k');
+      const stored = await mine(one.ask('k', { seen: undefined, mark: true }));
+      expect([stored.version, await client.get(name)]).toEqual([stored.version || 'a name', stored.version]);
+      expect(await client.pttl(name)).toBeGreaterThan(0);
+      stored.settle('stored'); // What is on its way to the store goes by it.
+      const lost = await mine(one.ask('k', { seen: undefined, mark: true }));
+      expect([lost.version, await client.get(name)]).toEqual([stored.version, stored.version]);
+      await client.del(name);
+      const failed = await mine(one.ask('l', { seen: undefined, mark: true }));
+      failed.settle('failed');
+      (await mine(one.ask('l', { seen: undefined }))).settle('failed');
+      expect(await client.exists(keys.tombstone('l'))).toBe(0);
+      await client.set(keys.tombstone('m'), 'put');
+      const after = await mine(one.ask('m', { seen: undefined, mark: true }));
+      after.settle('failed');
+      (await mine(one.ask('m', { seen: undefined }))).settle('failed');
+      expect([after.version, await client.get(keys.tombstone('m'))]).toEqual(['put', 'put']);
+    });
+
+    it('are given back when the computation takes too long, and leave nothing behind', async () => {
+      const { one, other, keys } = scene();
+      const forgotten = jest.spyOn(Map.prototype, 'delete');
+      const begun = jest.spyOn(globalThis, 'setInterval');
+      const ended = jest.spyOn(globalThis, 'clearInterval');
+      await mine(one.ask('k', { seen: undefined, maxHeldMs: 1 }));
+      expect(forgotten.mock.calls.flat()).toContain(keys.lease('k', ''));
+      const renewal = begun.mock.results.at(-1)?.value as NodeJS.Timeout;
+      forgotten.mockRestore();
+      await sleep(1_200);
+      await mine(other.ask('k', { seen: undefined }));
+      expect(ended.mock.calls.flat()).toContain(renewal);
+      jest.restoreAllMocks();
+    });
+
+    it('close what listens, and open it no more', async () => {
+      const { one, other, client } = scene();
+      const opened = jest.spyOn(client as Redis, 'duplicate');
+      await mine(other.ask('k', { seen: undefined }));
+      await (
+        await theirs(one.ask('k', { seen: undefined }))
+      ).ended;
+      one.close();
+      await (
+        await theirs(one.ask('k', { seen: undefined }))
+      ).ended;
+      const [listener, ...others] = opened.mock.results.map(({ value }) => value as Redis);
+      opened.mockRestore();
+      expect(listener?.status).toMatch(/^(?:close|end)$/);
+      expect(others).toEqual([]);
+    });
+
     it('cannot be given back by those who have lost them', async () => {
       const { one, other, keys, client } = scene();
       const lost = await mine(one.ask('k', { group: GROUP, seen: undefined }));
       await client.del(keys.lease('k', GROUP));
       await mine(other.ask('k', { group: GROUP, seen: undefined }));
+      const lease = keys.lease('k', GROUP);
+      expect(await renewLease(client, { lease }, { owner: 'who has lost it', ttlMs: 60_000 })).toBe(0);
       lost.settle('stored');
       await sleep(50);
       expect((await one.ask('k', { group: GROUP, seen: undefined })).state).toBe('theirs');

@@ -2,7 +2,12 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { Redis } from 'ioredis';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Backend, type BackendOptions, backendOf } from '../../src/cache/backend.ts';
+import { encodeEntry } from '../../src/cache/entry.ts';
+import { createMemoryTier } from '../../src/cache/memory-tier.ts';
+import { createRedisStore, type RedisStore } from '../../src/cache/redis-store.ts';
 import type { CacheStore } from '../../src/cache/store.ts';
+import { createTieredStore } from '../../src/cache/tiered-store.ts';
+import type { Stamp } from '../../src/register/mirror.ts';
 import { draftOf, keep } from '../../src/testing/store-steps.ts';
 import { closedLater, uniquePrefix } from '../support/connections.ts';
 import { eventually } from '../support/outages.ts';
@@ -169,9 +174,10 @@ describe('what another process changes', () => {
     expect(await textAt(one, 'h:k')).toBe('old');
     await other.register.invalidate([{ mode: 'soft', kind: 'tag', value: 't' }]);
     expect((await one.read('h:k')).found?.state).toBe('stale');
-    await keep(other, 'h:k', { tags: ['t'], body: Buffer.from('new') });
+    await keep(other, 'h:k', { tags: ['t'], body: Buffer.alloc(10_000, 'new') });
+    expect((await one.read('h:k', 'head')).found).toMatchObject({ state: 'fresh', entry: { bodyBytes: 10_000 } });
     expect((await one.read('h:k')).found).toMatchObject({ state: 'fresh' });
-    expect(await textAt(one, 'h:k')).toBe('new');
+    expect(await textAt(one, 'h:k')).toMatch(/^new/);
   });
 
   async function killSubscribers(): Promise<void> {
@@ -211,6 +217,97 @@ describe('what this process changes', () => {
   });
 });
 
+describe('what this process changes while it looks at the value before', () => {
+  const body = Buffer.from('new');
+
+  it.each<[string, string | undefined, (store: CacheStore, stamp: Stamp, seen: Buffer) => Promise<unknown>]>([
+    ['put', 'new', async (store, stamp) => store.put('d:k', draftOf(stamp, 'd:k', { body }))],
+    ['putIfSeen', 'new', async (store, stamp, seen) => store.putIfSeen('d:k', draftOf(stamp, 'd:k', { body }), seen)],
+    ['renew', undefined, async (store, _stamp, seen) => store.renew('d:k', seen, { freshMs: 1, staleMs: 0 })],
+    ['remove', undefined, async (store) => store.remove('d:k')],
+  ])('stays so when that look takes longer: %s', async (_what, expected, change) => {
+    const { place } = open();
+    if (place.connection === undefined) throw new Error('unreachable');
+    const tier = createMemoryTier(1_000_000);
+    const redis = createRedisStore(place.connection, place.keys, place.register, () => {
+      const since = tier.now();
+      return (bytes) => tier.keep('d:k', bytes, since);
+    });
+    let end = (): void => undefined;
+    const ended = new Promise<void>((resolve) => (end = resolve));
+    const slowly = async <T>(reading: T | Promise<T>): Promise<T> => {
+      const read = await reading;
+      await ended;
+      return read;
+    };
+    const slow: RedisStore = {
+      ...redis,
+      read: async (address) => slowly(redis.read(address)),
+      readMany: async (addresses) => slowly(redis.readMany(addresses)),
+    };
+    const options = { redis: slow, tier, maxStalenessMs: 3_600_000 } as const;
+    const store = createTieredStore({ ...options, onUnverifiable: 'bypass' });
+    await putText(redis, 'd:k', 'old');
+    tier.drop('d:k');
+    const { stamp, bytes } = await redis.read('d:k');
+    const look = store.read('d:k');
+    const lookAtMany = store.readMany(['d:k']);
+    await change(store, stamp ?? { generation: 0, clock: 0 }, bytes ?? Buffer.alloc(0));
+    await sleep(10);
+    end();
+    await look;
+    await lookAtMany;
+    expect(tier.get('d:k')?.entry.body.toString()).toBe(expected);
+  });
+});
+
+describe('what is kept in memory', () => {
+  it('is as old as the question about it, not as its answer', async () => {
+    const { place } = open();
+    if (place.connection === undefined) throw new Error('unreachable');
+    const tier = createMemoryTier(1_000_000);
+    const redis = createRedisStore(place.connection, place.keys, place.register);
+    const slow: RedisStore = {
+      ...redis,
+      read: async (address) => sleep(30, await redis.read(address)),
+      isCurrent: async (address, bytes) => sleep(30, await redis.isCurrent(address, bytes)),
+    };
+    const store = createTieredStore({ redis: slow, tier, maxStalenessMs: 0, onUnverifiable: 'bypass' });
+    await putText(redis, 'd:k', 'copy');
+    let before = -1;
+    for (let i = 0; i < 2; i++) {
+      await store.read('d:k');
+      const verifiedAt = tier.get('d:k')?.verifiedAt ?? Infinity;
+      expect(performance.now() - verifiedAt).toBeGreaterThan(25);
+      expect(verifiedAt).toBeGreaterThan(before);
+      before = verifiedAt;
+    }
+  });
+
+  it('is not what was read before a change that so many others followed that it is forgotten', () => {
+    const tier = createMemoryTier(1_000_000);
+    const since = tier.now();
+    for (let i = 0; i <= 10_000; i++) tier.drop(`d:${i}`);
+    tier.keep('d:0', encodeEntry(draftOf({ generation: 1, clock: 1 }, 'd:0'), 0), since);
+    expect(tier.get('d:0')).toBeUndefined();
+    tier.keep('d:0', encodeEntry(draftOf({ generation: 1, clock: 1 }, 'd:0'), 0), tier.now());
+    expect(tier.get('d:0')).toBeDefined();
+  });
+});
+
+describe('where Redis answers one of two questions only', () => {
+  it.each(['getrange', 'zrangebyscore'])('a copy is not returned: not %s', async (command) => {
+    await admin.acl('SETUSER', 'half', 'on', '>secret', '~*', '&*', '+@all');
+    const redis = closedLater(new Redis({ port: server.port, username: 'half', password: 'secret' }));
+    const { store } = open({ redis, maxStaleness: '200ms' });
+    await putText(store, 'd:k', 'copy');
+    expect(await textAt(store, 'd:k')).toBe('copy');
+    await admin.acl('SETUSER', 'half', `-${command}`);
+    await sleep(210);
+    expect([await textAt(store, 'd:k'), await textAt(store, 'd:k')]).toEqual([undefined, undefined]);
+  });
+});
+
 describe('while Redis is away', () => {
   it.each(['bypass', 'serve'] as const)('copies are as onUnverifiable says: %s', async (onUnverifiable) => {
     const own = await startRedis();
@@ -220,12 +317,16 @@ describe('while Redis is away', () => {
       const { store } = backend;
       await keep(store, 'd:k', { freshMs: 3_000, body: Buffer.from('copy') });
       await keep(store, 'h:k', { body: Buffer.from('copy') });
+      await keep(store, 'd:gone', { body: Buffer.from('copy') });
+      await redis.unlink(backend.place.keys.entry('d:gone'));
+      expect(await textAt(store, 'd:gone')).toBeUndefined();
       await own.kill();
       await eventually('the outage to be noticed', async () =>
         (await store.read('d:missing')).stamp === undefined ? true : undefined,
       );
       const expected = onUnverifiable === 'serve' ? 'copy' : undefined;
       expect([await textAt(store, 'd:k'), await textAt(store, 'h:k')]).toEqual([expected, expected]);
+      expect(await textAt(store, 'd:gone')).toBeUndefined(); // It was seen to be no more.
       expect((await store.readMany(['d:k', 'd:missing'])).map(({ found }) => found?.entry.body.toString())).toEqual([
         expected,
         undefined,

@@ -216,6 +216,7 @@ describe('keys named __proto__', () => {
       JSON_FORMAT,
       '{"a":{"__\\u0070roto__":1,"__p\\u0072oto__":2,"__pr\\u006fto__":3,"__pro\\u0074o__":4,"b":1}}',
     ],
+    ['with an escaped p', JSON_FORMAT, '{"a":{"__\\u0070roto__":1,"b":1}}'],
     ['with tags', RICH, '{"a":{"__proto__":{"x":1},"b":1}}'],
     ['with tags and escapes', RICH, '{"a":{"\\u005f\\u005Fproto__":{"$":["Map",[]]},"b":1}}'],
     ['inside what looks like a tag', RICH, '{"$":["object",{"a":{"$":["object",{"__proto__":{"x":1},"b":1}]}}]}'],

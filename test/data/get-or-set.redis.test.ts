@@ -38,10 +38,28 @@ describe.each(BACKENDS)('getOrSet on %s', (_name, connect, place) => {
       expect(await data.get('k')).toBeUndefined();
       const held = heldLoad<string>();
       expect(await data.getOrSet('k', held.load, options)).toBe('old');
-      expect(await data.getOrSet('k', never, options)).toBe('old');
+      expect(await data.getOrSet('k', held.load, options)).toBe('old');
       held.end('new');
       await eventually(() => data.getOrSet('k', () => 'new', { ...options, ttl: '1m' }), 'new');
       expect(held.calls()).toBe(1);
+    });
+
+    it('are returned without another attempt for a moment once loading anew behind has failed', async () => {
+      const { data } = open();
+      const options: LoadOptions<string> = { ...past, staleWhileRevalidate: '1m' };
+      await data.getOrSet('k', () => 'old', options);
+      await sleep(60);
+      let calls = 0;
+      const fail = (): never => {
+        calls++;
+        throw new Error('no database');
+      };
+      expect(await data.getOrSet('k', fail, options)).toBe('old');
+      await eventually(() => calls, 1);
+      await sleep(10);
+      expect(await data.getOrSet('k', fail, options)).toBe('old');
+      await sleep(10);
+      expect(calls).toBe(1);
     });
 
     it('are gone where no call asks for them', async () => {
@@ -281,6 +299,18 @@ describe.each(BACKENDS)('getOrSet on %s', (_name, connect, place) => {
       }
     });
 
+    it('adds tags to one another and to those of the call', async () => {
+      const { data } = open();
+      const load = ({ tag }: { tag(...tags: string[]): void }): number => {
+        tag('a');
+        tag('b');
+        return 1;
+      };
+      await data.getOrSet('k', load, { tags: ['c'] });
+      await eventually(() => data.has('k'), true);
+      expect((await data.explain('k')).tags?.toSorted()).toEqual(['a', 'b', 'c']);
+    });
+
     it('takes tags from the value', async () => {
       const suite = open();
       await suite.data.getOrSet('k', () => ({ id: 7 }), { tags: ({ id }) => [`user:${id}`] });
@@ -315,6 +345,10 @@ describe.each(BACKENDS)('getOrSet on %s', (_name, connect, place) => {
         await eventually(() => data.has(key), true);
         expect(await data.getOrSet(key, never, { negativeTtl: '1m' })).toBe(nothing);
         expect((await data.explain(key)).ttlMs).toBeLessThanOrEqual(60_000);
+        const short: LoadOptions = { negativeTtl: '30ms', staleWhileRevalidate: '1m', coalesce: 'process' };
+        await data.getOrSet(`short ${key}`, () => nothing, short);
+        await sleep(60);
+        expect(await data.getOrSet(`short ${key}`, () => 7, short)).toBe(7); // It is not kept when it is stale.
       }
       await data.getOrSet('null', () => 7, { fresh: true });
       await eventually(() => data.get('null'), 7);
@@ -421,6 +455,7 @@ describe.each(BACKENDS)('getOrSet on %s', (_name, connect, place) => {
       expect(await data.getMany(['k'], { schema })).toEqual([undefined]);
       expect(await data.getOrSet('k', () => 7, { schema })).toBe(7);
       await eventually(() => data.get('k', { schema }), 7);
+      expect(await data.getOrSet('other', () => 'text' as unknown as number, { schema })).toBe('text');
     });
   });
 

@@ -77,8 +77,11 @@ describe.each(BACKENDS)('operations on %s', (_name, connect, place) => {
     await data.set('k', { large: 'x'.repeat(10_000) }, { ttl: '1m' });
     expect(await data.expire('k', '1h')).toBe(true);
     expect(await data.ttl('k')).toBeGreaterThan(3_000_000);
+    await data.set('short', 1, { ttl: '500ms' });
+    expect(await data.expire('short', '1m')).toBe(true);
     expect(await data.expire('k', '20s')).toBe(true);
-    await sleep(300);
+    await sleep(550);
+    expect(await data.get('short')).toBe(1);
     const left = (await data.ttl('k')) ?? 0;
     expect(left).toBeLessThan(19_800);
     expect(await data.touch('k')).toBe(true);
@@ -161,6 +164,15 @@ describe.each(BACKENDS)('operations on %s', (_name, connect, place) => {
     expect(await listed(data, 'many*')).toEqual(['many tags']);
   });
 
+  it('are stored by the thousand, none left out', async () => {
+    const { data } = open();
+    const keys = Array.from({ length: 1_001 }, (_, i) => `k${i}`);
+    expect(await data.setMany(new Map(keys.map((key) => [key, key])))).toBe(true);
+    expect(await data.getMany(keys)).toEqual(keys);
+    await data.set('nothing', null, { ttl: '1h', negativeTtl: '1m' });
+    expect(await data.ttl('nothing')).toBeLessThanOrEqual(60_000);
+  });
+
   it('clear all values, those that are being loaded too', async () => {
     const { data } = open();
     await data.setMany({ a: 1, b: 2 });
@@ -236,6 +248,13 @@ describe.each(BACKENDS)('operations on %s', (_name, connect, place) => {
   });
 
   describe('of many that are loaded', () => {
+    it('end at once by a signal that was aborted before', async () => {
+      const { data } = open();
+      await data.set('k', 1);
+      const signal = AbortSignal.abort(new Error('gone'));
+      await expect(data.getOrSetMany(['k'], () => [2], { signal })).rejects.toThrow('gone');
+    });
+
     it('load what is missing by one call, in the order of the keys', async () => {
       const { data } = open();
       await data.set('b', 'stored');

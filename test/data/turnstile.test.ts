@@ -1,4 +1,4 @@
-import { describe, expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { createTurnstile } from '../../src/data/turnstile.ts';
 
@@ -19,6 +19,8 @@ function loads(): { begun: number; load: () => Promise<number>; end(i: number): 
 }
 
 describe('a turnstile', () => {
+  afterEach(() => void jest.useRealTimers());
+
   it('lets one load run, and shares the next with all who came meanwhile', async () => {
     const { share } = createTurnstile<number>();
     const all = loads();
@@ -41,6 +43,28 @@ describe('a turnstile', () => {
     expect([all.begun, waits]).toEqual([4, 3]); // Nobody is there: it begins at once.
     all.end(3);
     await later;
+  });
+
+  it('waits five seconds for a load, whose end then counts no more', async () => {
+    jest.useFakeTimers({ doNotFake: ['setImmediate'] });
+    const { share } = createTurnstile<number>();
+    const all = loads();
+    const calls = [share('k', all.load), share('k', all.load)];
+    await jest.advanceTimersByTimeAsync(5_000);
+    await nextTurn();
+    await nextTurn();
+    await nextTurn();
+    expect(all.begun).toBe(2);
+    all.end(0);
+    await calls[0];
+    const last = share('k', all.load); // It waits for the second.
+    await nextTurn();
+    expect(all.begun).toBe(2);
+    all.end(1);
+    await calls[1];
+    await nextTurn();
+    all.end(2);
+    expect(await last).toBe(2);
   });
 
   it('goes on after a load that fails, and keeps keys apart', async () => {

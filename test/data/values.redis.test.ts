@@ -12,7 +12,7 @@ describe.each(BACKENDS)('values on %s', (_name, connect) => {
   const order = () => ({ at: new Date(5), lines: new Map([['tea', 2n]]), bytes: Buffer.from('é'), note: undefined });
 
   it('come back with their types, compressed or not', async () => {
-    for (const data of [open(), open({ compressAbove: 100 })]) {
+    for (const data of [open(), open({ compressAbove: 100 }), open({ values: 'frozen' })]) {
       const value = [order(), 'x'.repeat(1_000)];
       await data.set('k', value);
       expect(shape(await data.get('k'))).toBe(shape(value));

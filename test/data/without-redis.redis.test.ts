@@ -37,6 +37,15 @@ describe('data cache while Redis is away', () => {
     expect(values).toEqual([1, 2, 2, 2, 2]);
   });
 
+  it('loads nothing for who has left', async () => {
+    const controller = new AbortController();
+    let loads = 0;
+    const call = suite.data.getOrSet('k', () => ++loads, { signal: controller.signal });
+    controller.abort(new Error('gone'));
+    await expect(call).rejects.toThrow('gone');
+    expect(loads).toBe(0);
+  });
+
   it('passes errors of loaders on', async () => {
     const error = new Error('database away as well');
     await expect(suite.data.getOrSet('k', () => Promise.reject(error))).rejects.toBe(error);

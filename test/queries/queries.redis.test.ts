@@ -276,6 +276,18 @@ describe('a query cache', () => {
     expect(asked[1]?.fresh).toBe(false);
   });
 
+  it('ends a transaction once its changes are confirmed', async () => {
+    const purge = heldLoad<void>();
+    const queries = createQueries(openSuite(undefined).data, { invalidate: purge.load });
+    let isOver = false;
+    const committed = queries.transaction((tx) => tx.changed('orders')).then(() => (isOver = true));
+    await purge.begun;
+    await sleep(10);
+    expect(isOver).toBe(false);
+    purge.end();
+    await committed;
+  });
+
   it('refuses options that it does not have', () => {
     const { data, invalidate } = openSuite(undefined);
     for (const options of [{ dialect: 'oracle' }, { dialect: 'toString' }, { settle: -1 }, { tables: [] }]) {
@@ -286,11 +298,15 @@ describe('a query cache', () => {
   it('stands before a client in the style of node-postgres where tables are named', async () => {
     let asked = 0;
     const client = { query: async (text: string, values?: unknown[]) => ({ rows: [{ n: ++asked, text, values }] }) };
-    const db = cachedPg(openSuite(undefined).queries, client);
-    const ask = async (values: unknown[], caching?: { tables: string[] }): Promise<unknown> =>
+    const { queries } = openSuite(undefined);
+    const db = cachedPg(queries, client);
+    const ask = async (values: unknown[], caching?: { tables: string[]; tenant?: string }): Promise<unknown> =>
       (await db.query<{ n: number }>('SELECT $1', values, caching)).rows[0]?.n;
     expect([await ask([1]), await ask([1])]).toEqual([1, 2]);
     const tables = ['orders'];
     expect([await ask([1], { tables }), await ask([1], { tables }), await ask([2], { tables })]).toEqual([3, 3, 4]);
+    expect([await ask([1], { tables, tenant: 'a' }), await ask([1], { tables, tenant: 'b' })]).toEqual([5, 6]);
+    const count = queries.run({ sql: 'SELECT $1', params: [1], tables }, () => 'not rows');
+    expect(await count).toBe('not rows');
   });
 });

@@ -31,7 +31,16 @@ describe('the key of a query', () => {
     const bytes = Uint8Array.of(49);
     const values = [
       [1, '1', 1n, true, 'true', null, 'null', undefined, 'undefined', 0, -0, Number.NaN, Infinity, '', 1.5],
-      [new Date(1), new Date(2), new Date(Number.NaN), new Date(1).toISOString(), bytes, Float64Array.of(1)],
+      [
+        new Date(1),
+        new Date(2),
+        new Date(Number.NaN),
+        new Date(1).toISOString(),
+        bytes,
+        Float64Array.of(1),
+        new Uint8Array(8),
+        new Float64Array(1),
+      ],
       [[], [[]], [1], ['1'], [1, 2], [[1], 2], [1, [2]], [undefined], [null], '[1]', '["1"]'],
       [{}, { a: 1 }, { a: '1' }, { a: undefined }, { b: 1 }, { a: { b: 1 } }, '{"a":1}', { 'a:1,b': 1 }],
       [new Map([[1, 2]]), new Map([[1, [2]]]), new Set([1, 2]), new Map(), new Set()],
@@ -61,6 +70,7 @@ describe('the key of a query', () => {
       { sql: undefined, operation: orders.sql },
     ];
     expect(new Set(others.map(keyOf)).size).toBe(others.length);
+    expect(keyOf({ sql: undefined, operation: 'select 1' })).not.toBe(keyOf({ sql: 'select 1' }));
   });
 
   it('begins with its tables, so that a person can tell what it is', () => {

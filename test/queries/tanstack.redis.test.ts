@@ -1,5 +1,6 @@
 import { afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { hashKey, QueryClient } from '@tanstack/query-core';
+import { setTimeout as sleep } from 'node:timers/promises';
 import * as fc from 'fast-check';
 import { ConfigError } from '../../src/core/errors.ts';
 import { createQueryOptions, keyPrefixOf, type QueryKey } from '../../src/queries/tanstack.ts';
@@ -146,6 +147,17 @@ describe('a TanStack query on the data cache', () => {
     expect(await client().fetchQuery(optionsFor(() => 'Ada', ['me'], 'ada'))).toBe('Ada');
     expect(await client().fetchQuery(optionsFor(() => 'Ben', ['me'], 'ben'))).toBe('Ben');
     expect(await client().fetchQuery(optionsFor(() => 'nobody', ['me'], 'ada'))).toBe('Ada');
+    expect(keyPrefixOf(['b'], { user: 'a' })).not.toBe(keyPrefixOf([], { user: 'a,"b"' }));
+  });
+
+  it('takes off the time that a read has taken', async () => {
+    const slow = {
+      ttl: async () => 1_000,
+      getOrSet: async <T>(_key: string, load: () => T | Promise<T>): Promise<T> => sleep(50, await load()),
+    };
+    const { queryFn, staleTime } = createQueryOptions(slow, { queryKey: ['slow'], load: () => 1 });
+    await queryFn();
+    expect(staleTime()).toBeLessThan(960);
   });
 
   it('fails with the error of its loader', async () => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import express from 'express';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ConfigError } from '../../src/core/errors.ts';
 import type { RedisClient } from '../../src/redis/client.ts';
 import type { Suite, SuiteOptions } from '../../src/suite.ts';
@@ -233,6 +234,9 @@ describe.each(SHARED_BACKENDS)('an interrupted run on %s', (_name, connect) => {
     expect(loaded).toHaveLength(50);
     expect(new Set(loaded).size).toBe(50);
     expect(await last(suite.warm(items(50)))).toMatchObject({ resumedFrom: 0, done: 50 });
+    await sleep(1_100); // Nothing is saved any more.
+    expect(await last(suite.warm(items(50)))).toMatchObject({ resumedFrom: 0, done: 50 });
+    expect(suite.events.listenerCount('redis:degraded')).toBe(0);
   });
 
   it('can be gone on with at once when its suite is closed, whether anybody hears of that or not', async () => {
@@ -260,6 +264,19 @@ describe.each(SHARED_BACKENDS)('an interrupted run on %s', (_name, connect) => {
       await interrupt(suite, items(50), 10);
       expect(await last(suite.warm(next.plan, next.options))).toMatchObject({ state: 'done', resumedFrom: 0 });
     }
+    const suite = openSuite(redis);
+    await interrupt(suite, items(50), 10);
+    let opened = 0;
+    function* cursor(): Generator<ValueItem> {
+      opened++;
+      try {
+        yield* items(50).slice(1);
+      } finally {
+        opened--;
+      }
+    }
+    await last(suite.warm({ items: cursor }));
+    expect(opened).toBe(0); // What was gone through in vain is closed too.
   });
 
   it('stops also where it is still looking for its place, and closes the items', async () => {

@@ -1,6 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { Redis } from 'ioredis';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { RedisError } from '../../src/core/errors.ts';
+import { createWriteBehind } from '../../src/writing/write-behind.ts';
 import { closedLater } from '../support/connections.ts';
 import { eventually } from '../support/outages.ts';
 import { type RedisProcess, startRedis } from '../support/redis-server.ts';
@@ -69,11 +71,30 @@ describe('a write-behind whose Redis', () => {
     expect(rejected).toBeInstanceOf(RedisError);
     await expect(opened.behind.set('a', 3)).rejects.toThrow('former write'); // Which may still come.
     expect(await opened.behind.get('a')).toBeUndefined(); // It could be anything.
+    const former = { ...opened.cache, get: async <T>() => 0 as T };
+    const other = createWriteBehind<number>(opened.backend, former, 'other', { write: sink.write, consumer: 'off' });
+    expect(await other.get('a')).toBeUndefined(); // Whatever the cache says.
     server.thaw();
     const acknowledged = await changeUntilAcknowledged(opened, 3);
     await untilWritten(1);
     await untilWritten(acknowledged);
     expectUpwards();
+  });
+
+  it('does not answer before the connection breaks gets a record twice, and keeps one', async () => {
+    const client = connect();
+    const { behind, prefix } = openBehind<number>(client, { write: createSink<number>().write, consumer: 'off' });
+    await behind.set('a', 1);
+    server.freeze();
+    const set = behind.set('b', 2);
+    await sleep(20);
+    client.stream.destroy();
+    await sleep(100);
+    server.thaw();
+    await set;
+    expect(await behind.pending()).toBe(2);
+    const values = await admin.keys(`${prefix}:wb:*:v:*`);
+    expect(await Promise.all(values.map((value) => admin.pttl(value)))).toEqual([-1, -1]); // None ends by itself.
   });
 
   it('forgets its scripts does not notice', async () => {

@@ -142,13 +142,25 @@ describe.each(BACKENDS)('a write-behind on %s', (_name, connect) => {
   it('drops no dead letter to make room for another: the partition waits', async () => {
     let isAway = true;
     const sink = createSink<number>(() => (isAway ? 'storage is away' : undefined));
-    const { behind } = openBehind(redis, { write: sink.write, attempts: 1, maxDeadLetters: 1, partitions: 1 });
+    const { behind, backend } = openBehind(redis, {
+      write: sink.write,
+      attempts: 1,
+      maxDeadLetters: 1,
+      partitions: 1,
+      backoff: 0,
+    });
+    let attempts = 0;
+    backend.events.on('write:failed', ({ attempt }) => (attempts = attempt));
     await behind.set('a', 1);
     await behind.set('b', 2);
-    expect(await behind.drain({ timeout: '300ms' })).toBe(false);
+    await eventually('many attempts', async () => {
+      expect(await behind.drain({ timeout: '50ms' })).toBe(false);
+      return attempts > 15 || undefined;
+    });
     expect([await behind.pending(), (await collect(behind.deadLetters())).length]).toEqual([1, 1]);
     isAway = false;
     await behind.drain();
+    expect(sink.all()).toEqual([['b', 2]]); // None of these attempts has ended the process.
     await behind.retryDeadLetters();
     await behind.drain();
     expect(Object.fromEntries(sink.all())).toEqual({ a: 1, b: 2 });
@@ -188,6 +200,13 @@ describe.each(BACKENDS)('a write-behind on %s', (_name, connect) => {
     await expect(behind.set('c', 3)).rejects.toThrow(WriteBehindClosedError);
     await Promise.all([under, closed]);
     expect(Object.fromEntries(sink.all())).toEqual({ a: 1, b: 2 });
+
+    const recorder = openBehind(redis, { write: sink.write, consumer: 'off', closeTimeout: '5s' });
+    const ends: string[] = [];
+    const recorded = recorder.behind.set('a', 1).then(() => ends.push('recorded'));
+    await recorder.behind.close().then(() => ends.push('closed'));
+    await recorded;
+    expect(ends).toEqual(['recorded', 'closed']);
   });
 
   it('does not wait for ever to be closed', async () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
 import type { Cluster, Redis } from 'ioredis';
+import { appendRecord } from '../../src/writing/append-record.lua.ts';
 import { createRedisWriteLog } from '../../src/writing/redis-write-log.ts';
 import type { Claim, WriteLog } from '../../src/writing/write-log.ts';
 import { connectionOf } from '../../src/redis/connection.ts';
@@ -44,7 +45,7 @@ const step = fc.oneof(
 type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
 
 /** What an owner does that has lost the partition. */
-function lostBefore(last: 'settle' | 'bury'): Step[] {
+function lostBefore(last: 'settle' | 'bury' | 'release'): Step[] {
   return [
     { do: 'append', key: 'a' },
     { do: 'claim', who: 0, count: 1 },
@@ -53,6 +54,27 @@ function lostBefore(last: 'settle' | 'bury'): Step[] {
     { do: last, who: 0 },
   ];
 }
+
+/** One more than there is room for, given up and asked back. */
+const revivedTooEarly: Step[] = [
+  ...Array.from({ length: 6 }, () => ({ do: 'append', key: 'a' }) as const),
+  { do: 'claim', who: 0, count: 1 },
+  { do: 'bury', who: 0 },
+  { do: 'append', key: 'b' },
+  { do: 'revive' },
+];
+
+const lostThenTaken: Step[] = [...lostBefore('release'), { do: 'claim', who: 0, count: 1 }];
+
+/** A partition that was given up with its last record is anybody's. */
+const emptied: Step[] = [
+  { do: 'append', key: 'a' },
+  { do: 'claim', who: 0, count: 1 },
+  { do: 'bury', who: 0 },
+  { do: 'claim', who: 0, count: 1 },
+  { do: 'append', key: 'a' },
+  { do: 'claim', who: 1, count: 1 },
+];
 
 describe.each([
   ['Redis', 40, (): Redis | Cluster => testRedis()],
@@ -75,9 +97,81 @@ describe.each([
         for (const [i, one] of steps.entries()) await take(one, { owners, model, lose, text: String(i) });
         await finish(owners[0], model, lose);
       }),
-      { numRuns, examples: [[lostBefore('settle')], [lostBefore('bury')]] },
+      {
+        numRuns,
+        examples: [[lostBefore('settle')], [lostBefore('bury')], [lostThenTaken], [emptied], [revivedTooEarly]],
+      },
     );
     await expect(run).resolves.toBeUndefined();
+  });
+
+  const keys = createKeys(uniquePrefix());
+  const log = createRedisWriteLog(connection, keys, { ...LIMITS, collapse: 'last' });
+  const claimed = async (partition: number, by = log): Promise<Mine> => {
+    const claim = await by.claim(partition, 10, Infinity);
+    if (claim.state !== 'mine') throw new Error(`It is ${claim.state}`);
+    return claim;
+  };
+
+  it('keeps a value for as long as its record, and records it once however often a client repeats that', async () => {
+    const part = (text: string): string => keys.writePartition('log', 0, text);
+    const places = { stream: part('s'), pending: part('p'), value: part('v:vt'), replaceable: part('r') };
+    const append = (maxPending: number): Promise<unknown> =>
+      appendRecord(client, places, { key: 'a', token: 'vt', maxPending });
+    expect(await append(5)).toBe(-1); // There is no value.
+    await client.set(places.value, 'x', 'PX', 60_000);
+    expect(await append(0)).toBe(0);
+    expect(await client.exists(places.value)).toBe(0);
+    await client.set(places.value, 'x', 'PX', 60_000);
+    expect([await append(5), await append(5)]).toEqual([1, 1]);
+    expect(await client.pttl(places.value)).toBe(-1);
+  });
+
+  it('keeps a partition at every claim, and for its owner only', async () => {
+    const lease = keys.writePartition('log', 1, 'l');
+    await log.append(1, { key: 'a', bytes: Buffer.from('x') });
+    const { fence } = await claimed(1);
+    await client.pexpire(lease, 1_000);
+    expect((await claimed(1)).fence).toBe(fence);
+    expect(await client.pttl(lease)).toBeGreaterThan(1_000);
+    const other = createRedisWriteLog(connection, keys, { ...LIMITS, collapse: 'last' });
+    expect([await log.renew(1, fence), await other.renew(1, fence)]).toEqual([true, false]);
+  });
+
+  it('forgets what was written with its value, but not what came after it', async () => {
+    const write = (text: string): Promise<number> => log.append(3, { key: 'a', bytes: Buffer.from(text) });
+    await write('1');
+    const { fence, records } = await claimed(3);
+    await write('2');
+    expect(await log.settle(3, fence, records, 1)).toBe(1);
+    expect((await log.latest(3, 'a'))?.bytes?.toString()).toBe('2');
+    expect(await client.exists(keys.writePartition('log', 3, `v:${records[0]?.token}`))).toBe(0);
+  });
+
+  it('forgets dead letters with their values, and only the last of a key is not replaced', async () => {
+    for (const text of ['1', '2']) {
+      await log.append(4, { key: 'a', bytes: Buffer.from(text) });
+      const { fence, records } = await claimed(4);
+      for (const record of records) await log.bury(4, fence, { record, error: 'e', attempts: 1 });
+    }
+    const [first, last] = await log.letters(4, undefined, 10);
+    if (first === undefined || last === undefined) throw new Error('There are no letters');
+    expect(await log.discard(4, first)).toBe(true);
+    expect((await log.letters(4, undefined, 10)).map(({ isReplaced }) => isReplaced)).toEqual([false]);
+    await log.append(4, { key: 'a', bytes: Buffer.from('3') });
+    expect(await log.revive(4, last)).toBe('replaced');
+    const values = [first, last].map(({ token }) => client.exists(keys.writePartition('log', 4, `v:${token}`)));
+    expect(await Promise.all(values)).toEqual([0, 0]);
+  });
+
+  it('has larger fences though the clock of Redis goes back', async () => {
+    const places = ['l', 'f'].map((text) => keys.writePartition('log', 2, text));
+    const [lease = '', fence = ''] = places;
+    await log.append(2, { key: 'a', bytes: Buffer.from('x') });
+    await client.set(fence, '5000000000000000');
+    const first = await claimed(2);
+    await client.del(lease);
+    expect([first.fence, (await claimed(2)).fence]).toEqual(['5000000000000001', '5000000000000002']);
   });
 });
 
