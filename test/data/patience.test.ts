@@ -7,7 +7,16 @@ afterEach(() => void jest.useRealTimers());
 it('who waited leaves no timer and no listener behind', async () => {
   jest.useFakeTimers();
   const { signal } = new AbortController();
-  const patience = { key: 'k', softMs: Infinity, hardMs: 60_000, signal, standIn: undefined, onLeave: () => undefined };
+  const none = (): undefined => undefined;
+  const patience = {
+    key: 'k',
+    softMs: Infinity,
+    hardMs: 60_000,
+    signal,
+    standIn: undefined,
+    onLeave: none,
+    onLateFailure: none,
+  };
   expect(await waitFor(Promise.resolve(1), patience)).toBe(1);
   expect([jest.getTimerCount(), getEventListeners(signal, 'abort')]).toEqual([0, []]);
 });
