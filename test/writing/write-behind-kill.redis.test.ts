@@ -93,16 +93,12 @@ function byKey(lines: readonly string[]): Map<string, Written[]> {
   return found;
 }
 
-/** An owner writes upwards, and never after the next one has begun: what does not. */
+/** An owner never writes after the next one has begun: what does. */
 function backwards(writes: readonly Written[]): Written[] {
-  return writes.filter(({ n, fence }, i) => {
-    const before = writes[i - 1];
-    if (before === undefined) return false;
-    return fence === before.fence ? n <= before.n : fence < before.fence;
-  });
+  return writes.filter(({ fence }, i) => fence < (writes[i - 1]?.fence ?? 0));
 }
 
-/** What is written for the first time is newer than all that was written before: what is not. */
+/** What is written for the first time is newer than all that was written before, whatever was written again: what is not. */
 function passedOver(writes: readonly Written[]): Written[] {
   const seen = new Set<number>();
   let newest = -1;
