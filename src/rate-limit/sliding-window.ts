@@ -14,8 +14,8 @@ export interface AdmissionLog {
   readonly entries: readonly Entry[];
 }
 
-/** Totals begin anew when they have come so far: they are kept in 48 bits. */
-const REBASE_AT = 2 ** 46;
+/** Totals begin anew when they have come so far: they are kept in 48 bits. Twice what any limit allows. */
+const REBASE_AT = 2 ** 47;
 
 /**
  * A log of admissions with cumulative costs. In no window of the given length is more admitted than the limit: an entry counts until its last admission has left
@@ -59,9 +59,10 @@ export const slidingWindow: Rules<AdmissionLog> = {
 };
 
 function rebased(log: AdmissionLog): AdmissionLog {
-  const { total: base } = log.anchor;
-  if (base < REBASE_AT) return log;
-  const lower = ({ atUs, total }: Entry): Entry => ({ atUs, total: total - base });
+  const newest = log.entries.at(-1)?.total ?? 0;
+  if (newest < REBASE_AT) return log;
+  const less = Math.max(log.anchor.total, newest - REBASE_AT);
+  const lower = ({ atUs, total }: Entry): Entry => ({ atUs, total: Math.max(0, total - less) });
   return { anchor: lower(log.anchor), entries: log.entries.map(lower) };
 }
 
