@@ -52,6 +52,7 @@ end
  */
 export const ADD_TO_LOG = `
 if cost > 0 then
+  local grain = grain == 0 and count - from >= limit and math.ceil(window / 60) or grain -- More entries than the limit are not admissions.
   local isShared = from <= count and (last == now or (grain > 0 and last >= now - now % grain))
   if isShared and now + window <= lives and total + cost < 2 ^ 47 then
     redis.call('SETRANGE', name, #log - 13, struct.pack('<I7I6', now, total + cost))

@@ -8,8 +8,9 @@ import { anyPolicies, anyWindow, bucket, callOf, fixed, leases, sliding } from '
 import { compareAtInstants } from './stopped-clock.ts';
 import { compareTwins } from './twins.ts';
 
+const client = testRedis();
+
 describe('decisions in Redis', () => {
-  const client = testRedis();
   const store = createRedisStore(connectionOf(client, 5_000));
 
   it('are the same as in memory, whatever a client does', async () => {
@@ -163,6 +164,14 @@ describe('decisions in Redis', () => {
     expect(await client.strlen(call.names[0] ?? '')).toBeLessThanOrEqual(20 + 13 * 12);
     expect(await client.pttl(call.names[0] ?? '')).toBeLessThanOrEqual(60 + 6 + 2);
   });
+});
+
+it('keeps few entries of a client that goes on asking, where refusals count', async () => {
+  const prefix = uniquePrefix();
+  const store = createRedisStore(connectionOf(client, 5_000));
+  const call = callOf([sliding(5, 3_600_000_000)], { prefix, countRefused: true });
+  for (let i = 0; i < 200; i++) await store.decide(call);
+  expect(await client.strlen(call.names[0] ?? '')).toBeLessThanOrEqual(20 + 13 * (5 + 3));
 });
 
 describe.each([
