@@ -53,8 +53,8 @@ export interface LimiterAdministration {
   /** Who was refused most often in the last day, roughly: at most 1,000. Default: 10. */
   top(count?: number): Promise<readonly Offender[]>;
   /**
-   * Changes a policy in all processes, within a second, until it is changed again; `undefined` goes back to what the code says. `policy` may be left out where there is
-   * only one.
+   * Changes a policy in all processes, within a second, until it is changed again; `undefined`, as whatever is not among the changes, goes back to what the code says.
+   * `policy` may be left out where there is only one.
    *
    * @throws {RedisError} When Redis did not confirm it.
    * @throws {ConfigError} When a value is wrong, or there is no such policy.
