@@ -1,5 +1,5 @@
 /**
- * Login protection: guessing one account's password is stopped, whoever guesses; trying one password on many accounts as well. Only failures count.
+ * Login protection: an address that guesses one account's password is stopped; one that tries a password on many accounts as well. Only failures count.
  *
  *   npx tsx examples/limit-login.ts
  *   curl -i localhost:3000/login -H 'Content-Type: application/json' -d '{"email":"anna@example.org","password":"wrong"}'      six times
@@ -22,6 +22,7 @@ const emailOf = (req: Request): string => {
 // Five failures per account and address in a quarter of an hour; and from one address twenty, over all accounts. Whoever goes on is banned, each time for longer.
 const perAccount = suite.rateLimit({
   name: 'login-account',
+  identifier: 'account', // As clients are told.
   key: combine(ip(), emailOf),
   limit: 5,
   window: '15m',
@@ -29,6 +30,7 @@ const perAccount = suite.rateLimit({
 });
 const perAddress = suite.rateLimit({
   name: 'login-address',
+  identifier: 'address',
   limit: 20,
   window: '15m',
   skipSuccessfulRequests: true,

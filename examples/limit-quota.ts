@@ -27,7 +27,7 @@ app.get('/time', limit, (req, res) => {
   });
 });
 
-// What an operator may ask, and change for all processes within a second.
+// What an operator may ask, and change for all processes within a second: behind your authentication.
 app.get('/admin/refused', async (_req, res) => void res.json(await limit.limiter.list()));
 app.put('/admin/burst/:limit', async (req, res) => {
   await limit.limiter.configure({ limit: Number(req.params['limit']) }, 'burst');

@@ -14,7 +14,9 @@ const redis = createRedis();
 const suite = createSuite({ redis, prefix: 'limit-uploads' });
 const app = express();
 
-const promisedKilobytes = (req: Request): number => Math.ceil(Number(req.get('Content-Length') ?? 0) / 1_000);
+// However much is promised: more than the limit is too much.
+const promisedKilobytes = (req: Request): number =>
+  Math.min(KILOBYTES_PER_MINUTE + 1, Math.ceil(Number(req.get('Content-Length') ?? 0) / 1_000));
 const limit = suite.rateLimit({
   name: 'uploads',
   limit: KILOBYTES_PER_MINUTE,

@@ -25,9 +25,10 @@ export async function answerRefused(
   config: AnswerConfig,
 ): Promise<void> {
   const { message, statusCode } = config;
+  if (res.headersSent) return;
   if (message === undefined) return sendProblem(req, res, result, config);
   setLimitHeaders(res, result, config);
-  res.status(statusCode);
+  res.status(problemOf(result, statusCode).status);
   const body: unknown = typeof message === 'function' ? await (message as MessageFunction)(req, res) : message;
   if (!res.writableEnded) res.send(body);
 }

@@ -14,7 +14,8 @@ if known then
   _, level, refusals, since = struct.unpack('<dddd', known)
 end
 local ends = clock + tonumber(duration)
-redis.call('SET', conduct, struct.pack('<dddd', ends, level, refusals, since), 'PX', string.format('%.0f', math.max(1, math.ceil(tonumber(duration) / 1000))))
+local lives = math.max(1, math.ceil(tonumber(duration) / 1000), redis.call('PTTL', conduct))
+redis.call('SET', conduct, struct.pack('<dddd', ends, level, refusals, since), 'PX', string.format('%.0f', lives))
 return ends
 `,
 });

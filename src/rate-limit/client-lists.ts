@@ -4,8 +4,9 @@ import { canonicalAddress } from './client-address.ts';
 
 /** Clients that are treated alike always. */
 export interface ClientLists {
-  readonly isEmpty: boolean;
-  /** What the lists say of a key, or of the address it comes from; deny wins. */
+  /** Whether they name addresses or ranges, and not keys alone. */
+  readonly hasAddresses: boolean;
+  /** What the lists say of a key, or of the address it comes from; deny wins. A key that reads like an address is none to `allow` where that is told: clients may have written it. */
   find(key: string, address: string | undefined): 'allow' | 'deny' | undefined;
 }
 
@@ -18,32 +19,35 @@ export function toClientLists(allow: readonly string[], deny: readonly string[])
   const isAllowed = toList(allow, 'allow');
   const isDenied = toList(deny, 'deny');
   return {
-    isEmpty: isAllowed === undefined && isDenied === undefined,
+    hasAddresses: isAllowed.hasAddresses || isDenied.hasAddresses,
     find(key, address) {
-      if (isDenied?.(key, address) === true) return 'deny';
-      return isAllowed?.(key, address) === true ? 'allow' : undefined;
+      if (isDenied.has(key, [key, address])) return 'deny';
+      return isAllowed.has(key, [address ?? key]) ? 'allow' : undefined;
     },
   };
 }
 
-type Membership = (key: string, address: string | undefined) => boolean;
+interface List {
+  readonly hasAddresses: boolean;
+  has(key: string, addresses: readonly (string | undefined)[]): boolean;
+}
 
-function toList(entries: unknown, option: string): Membership | undefined {
+function toList(entries: unknown, option: string): List {
   if (!Array.isArray(entries) || !entries.every((entry) => typeof entry === 'string' && entry !== '')) {
     throw new ConfigError(`${option} must be a list of keys, IP addresses and ranges such as '10.0.0.0/8'.`);
   }
-  if (entries.length === 0) return undefined;
   const keys = new Set<string>();
   const ranges = new BlockList();
   for (const entry of entries as string[]) if (!addRange(ranges, entry, option)) keys.add(entry);
-  return (key, address) => {
-    if (keys.has(key)) return true;
-    return [key, address].some((text) => text !== undefined && isIn(ranges, text));
+  const hasAddresses = ranges.rules.length > 0;
+  return {
+    hasAddresses,
+    has: (key, addresses) => keys.has(key) || (hasAddresses && addresses.some((text) => isIn(ranges, text))),
   };
 }
 
-function isIn(ranges: BlockList, text: string): boolean {
-  const address = canonicalAddress(text);
+function isIn(ranges: BlockList, text: string | undefined): boolean {
+  const address = text === undefined ? undefined : canonicalAddress(text);
   return address !== undefined && ranges.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4');
 }
 

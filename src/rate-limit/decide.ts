@@ -1,7 +1,7 @@
 import { afterRefusal, type Conduct } from './ban.ts';
 import { concurrency } from './concurrency.ts';
 import { fixedWindow } from './fixed-window.ts';
-import type { Algorithm, Policy, Receipt, Rules } from './policy.ts';
+import type { Algorithm, Policy, Receipt, Rules, View } from './policy.ts';
 import { slidingWindow } from './sliding-window.ts';
 import { type Decision, isCounted, type LimitCall } from './store.ts';
 import { tokenBucket } from './token-bucket.ts';
@@ -34,8 +34,9 @@ export function decide(state: ClientState, call: LimitCall, clockUs: number): re
   const fits = views.every((view) => view.fits);
   const status = bannedUntilUs > clockUs ? 'banned' : fits ? 'admitted' : 'refused';
   const counts = isCounted(call, { status });
-  const used = counts ? take(state, policies, { atUs: nowUs, id: call.id }) : state.used;
-  const base = { nowUs, clockUs, views };
+  const isServed = mode === 'charge' || status === 'admitted';
+  const used = counts ? take(state, policies, { atUs: nowUs, id: call.id }, isServed) : state.used;
+  const base = { nowUs, clockUs, views: isServed || !counts ? views : views.map(retriedAfter) };
   if (mode !== 'take' || status !== 'refused' || call.ban.after === 0) {
     const decision = {
       ...base,
@@ -45,6 +46,13 @@ export function decide(state: ClientState, call: LimitCall, clockUs: number): re
     } as const;
     return [decision, counts ? { ...state, used } : state];
   }
+
+  /** What a refusal uses moves the time when it will fit in. */
+  function retriedAfter(view: View, i: number): View {
+    const policy = policies[i];
+    return policy === undefined ? view : { ...view, retryAtUs: rulesOf(policy).look(used[i], policy, nowUs).retryAtUs };
+  }
+
   const conduct = afterRefusal(state.conduct, call.ban, clockUs);
   const isBanned = conduct.untilUs > clockUs;
   const decision = {
@@ -60,6 +68,14 @@ function newestOf(policy: Policy, used: unknown): number {
   return used === undefined ? 0 : rulesOf(policy).newestOf(used);
 }
 
-function take({ used }: ClientState, policies: readonly Policy[], receipt: Receipt): readonly unknown[] {
-  return policies.map((policy, i) => rulesOf(policy).take(used[i], policy, receipt));
+/** Who is refused is not being served. */
+function take(
+  { used }: ClientState,
+  policies: readonly Policy[],
+  receipt: Receipt,
+  isServed: boolean,
+): readonly unknown[] {
+  return policies.map((policy, i) =>
+    isServed || policy.algorithm !== 'concurrency' ? rulesOf(policy).take(used[i], policy, receipt) : used[i],
+  );
 }

@@ -3,7 +3,7 @@ import { LRUCache } from 'lru-cache';
 /** Why and until when a client is refused. Instants are milliseconds of a monotonic clock. */
 interface Denial {
   readonly untilMs: number;
-  /** What was asked for: less of it may fit in. */
+  /** What was asked for: less of it may fit in, and more of it later. */
   readonly cost: number;
   /** The limits it was judged by: others may let it in. */
   readonly limits: string;
@@ -17,7 +17,7 @@ const ASK_AGAIN_MS = 1_000;
 /** Clients that this process knows to be refused. It only ever spares a question: losing an entry loses nothing. */
 export interface DenyCache<Memory> {
   add(client: string, asked: Pick<Denial, 'cost' | 'limits'>, retryAfterMs: number, memory: Memory): void;
-  /** What is remembered, when the client would be refused for certain, and for how long. While the store is away nobody can be asked again. */
+  /** What is remembered, when the client would be refused for certain, and for how long. While the store is away nobody can be asked again: for at least so long. */
   find(
     client: string,
     asked: Pick<Denial, 'cost' | 'limits'>,
@@ -38,7 +38,8 @@ export function createDenyCache<Memory extends object>(maxClients = 10_000): Den
     },
     find(client, { cost, limits }, isAway) {
       const denial = denials.get(client);
-      if (denial === undefined || cost < denial.cost || limits !== denial.limits) return undefined;
+      if (denial === undefined || limits !== denial.limits) return undefined;
+      if (isAway ? cost < denial.cost : cost !== denial.cost) return undefined;
       const nowMs = performance.now();
       if (nowMs >= (isAway ? denial.untilMs : denial.askAtMs)) return undefined;
       return { memory: denial.memory, retryAfterMs: denial.untilMs - nowMs };

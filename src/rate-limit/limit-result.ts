@@ -57,7 +57,11 @@ export interface Refusal {
 export function toStanding(decision: Decision, policies: readonly Policy[], isTaken: boolean): Standing {
   const offsetMs = Date.now() - decision.clockUs / 1_000;
   const results = policies.map((policy, i) =>
-    toPolicyResult(policy, decision.views[i] ?? UNKNOWN, { isTaken, nowUs: decision.nowUs, offsetMs }),
+    toPolicyResult(policy, decision.views[i] ?? UNKNOWN, {
+      isTaken: isTaken && (decision.status === 'admitted' || policy.algorithm !== 'concurrency'),
+      nowUs: decision.nowUs,
+      offsetMs,
+    }),
   );
   const tightest = tightestOf(results);
   return {
@@ -112,7 +116,6 @@ function tightestOf(results: readonly PolicyResult[]): PolicyResult | undefined 
 /** All policies must fit at the same time: the latest of them says when. */
 function toRetryAfterMs({ status, views, clockUs, bannedUntilUs }: Decision): number {
   if (status === 'admitted') return 0;
-  const violated = views.filter(({ fits }) => !fits);
-  if (violated.some(({ retryAtUs }) => retryAtUs < 0)) return Infinity;
-  return Math.max(0, bannedUntilUs - clockUs, ...violated.map(({ retryAtUs }) => retryAtUs - clockUs)) / 1_000;
+  if (views.some(({ retryAtUs }) => retryAtUs < 0)) return Infinity;
+  return Math.max(0, bannedUntilUs - clockUs, ...views.map(({ retryAtUs }) => retryAtUs - clockUs)) / 1_000;
 }

@@ -5,7 +5,15 @@ import { clientName } from '../redis/keys.ts';
 import type { Decider } from './decider.ts';
 import type { LimiterConfig } from './limiter-options.ts';
 import type { LimitPlace, SharedLimiter } from './place.ts';
-import { partOf, type PolicyChange, toCount } from './policy-options.ts';
+import type { Algorithm } from './policy.ts';
+import {
+  LONGEST_WINDOW_US,
+  partOf,
+  type PolicyChange,
+  SHORTEST_LEASE_US,
+  SHORTEST_WINDOW_US,
+  toCount,
+} from './policy-options.ts';
 import type { Offender, RefusedClient } from './refused-log.ts';
 import type { LimitCounters } from './statistics.ts';
 
@@ -14,7 +22,7 @@ export interface LimitChanges {
   readonly limit?: number | undefined;
   readonly burst?: number | undefined;
   readonly precision?: number | undefined;
-  /** Another window counts anew. */
+  /** Another window counts anew. Of `concurrent` it is the lease. */
   readonly window?: Duration | undefined;
 }
 
@@ -45,8 +53,8 @@ export interface LimiterAdministration {
   /** Who was refused most often in the last day, roughly: at most 1,000. Default: 10. */
   top(count?: number): Promise<readonly Offender[]>;
   /**
-   * Changes a policy in all processes, within a second, until it is changed again; `undefined` goes back to what the code says. `policy` may be left out where there is
-   * only one.
+   * Changes a policy in all processes, within a second, until it is changed again; `undefined`, as whatever is not among the changes, goes back to what the code says.
+   * `policy` may be left out where there is only one.
    *
    * @throws {RedisError} When Redis did not confirm it.
    * @throws {ConfigError} When a value is wrong, or there is no such policy.
@@ -72,7 +80,8 @@ export function administrationOf(parts: LimiterParts): LimiterAdministration {
     top: (count = 10) => refused.top(toCount(count, 'count', 1, 1_000)),
     async configure(changes, policy) {
       const name = policyNamed(config, policy);
-      await settings.write(name, changes === undefined ? undefined : toChange(changes));
+      const algorithm = config.policies.find((each) => each.name === name)?.algorithm;
+      await settings.write(name, changes === undefined ? undefined : toChange(changes, algorithm));
       denials.clear();
     },
     stats: () => statistics.read(),
@@ -81,6 +90,7 @@ export function administrationOf(parts: LimiterParts): LimiterAdministration {
 
 async function reset({ place, config, shared, decider }: LimiterParts, key: string): Promise<void> {
   const client = clientOf(config, key);
+  await shared.settings.check(); // Another window is another key.
   const parts = ['!', ...decider.policies().map(partOf)];
   const names = parts.map((part) => place.keys.limit(config.name, client, part));
   await place.fallback.forget(names);
@@ -103,14 +113,17 @@ function policyNamed({ policies }: LimiterConfig, name: string | undefined): str
   throw new ConfigError(`configure: name a policy: ${names.join(', ')}.`);
 }
 
-function toChange(changes: LimitChanges): PolicyChange {
+function toChange(changes: LimitChanges, algorithm: Algorithm | undefined): PolicyChange {
   checkOptions('configure', changes, ['limit', 'burst', 'precision', 'window']);
   const { limit, burst, precision, window } = changes;
+  const shortestUs = algorithm === 'concurrency' ? SHORTEST_LEASE_US : SHORTEST_WINDOW_US;
   const windowUs = window === undefined ? undefined : Math.round(toMs(window, 'window') * 1_000);
   return {
     ...(limit !== undefined && { limit: toCount(limit, 'limit', 0) }),
     ...(burst !== undefined && { burst: toCount(burst, 'burst', 1) }),
     ...(precision !== undefined && { precision: toCount(precision, 'precision', 1, 10_000) }),
-    ...(windowUs !== undefined && { windowUs: toCount(windowUs, 'window in microseconds', 1_000) }),
+    ...(windowUs !== undefined && {
+      windowUs: toCount(windowUs, 'window in microseconds', shortestUs, LONGEST_WINDOW_US),
+    }),
   };
 }

@@ -84,7 +84,8 @@ export function createMemoryStore(maxStates = 200_000, clockUs: () => number = m
       const known = get(conduct, nowUs) as Conduct | undefined;
       const { level = 0, refusals = 0, sinceUs = nowUs } = known ?? {};
       const untilUs = nowUs + durationUs;
-      states.set(conduct, { value: { untilUs, level, refusals, sinceUs }, expiresAtUs: untilUs });
+      const expiresAtUs = Math.max(untilUs, states.get(conduct)?.expiresAtUs ?? 0);
+      states.set(conduct, { value: { untilUs, level, refusals, sinceUs }, expiresAtUs });
     },
     async forget(names) {
       for (const name of names) states.delete(name);

@@ -33,7 +33,7 @@ export function createRateLimit(
     const key = typeof named === 'string' ? named : await named;
     const limits = config.limits.length === 0 ? undefined : await limitsOf(config, req, res);
     const cost = typeof config.cost === 'number' ? config.cost : await config.cost(req, res);
-    const address = config.limiter.lists.isEmpty ? undefined : addressOf(req);
+    const address = config.limiter.lists.hasAddresses ? (addressOf(req) ?? '') : undefined; // Without one it is not its key.
     const taken = take(parts, key, { cost, limits, address });
     const result = taken instanceof Promise ? await taken : taken;
     (req as unknown as Record<string, unknown>)[config.propertyName] = toRequestLimit(key, result);

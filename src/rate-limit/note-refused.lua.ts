@@ -16,7 +16,7 @@ redis.call('ZREMRANGEBYSCORE', refused, '-inf', string.format('%.0f', now))
 redis.call('ZREMRANGEBYRANK', refused, 0, -1 - tonumber(cap))
 redis.call('ZREMRANGEBYRANK', offenders, 0, -1 - tonumber(cap))
 redis.call('PEXPIRE', refused, 31622400000)
-redis.call('PEXPIRE', offenders, 86400000)
+if redis.call('PTTL', offenders) < 0 then redis.call('PEXPIRE', offenders, 86400000) end -- Whoever is refused begins no other day.
 return 1
 `,
 });

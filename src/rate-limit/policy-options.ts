@@ -53,6 +53,10 @@ export interface PolicyConfig {
 /** What may be changed while a limiter is in use. */
 export type PolicyChange = Partial<Pick<PolicyConfig, 'limit' | 'windowUs' | 'precision' | 'burst'>>;
 
+export const SHORTEST_WINDOW_US = 1_000;
+export const LONGEST_WINDOW_US = 366 * 86_400_000_000;
+export const SHORTEST_LEASE_US = 1_000_000;
+
 const ALGORITHMS = new Set<unknown>(['sliding-window', 'fixed-window', 'token-bucket']);
 
 /**
@@ -93,7 +97,7 @@ function toConcurrency(options: PolicyOptions<unknown>): PolicyConfig {
     }
   }
   const windowUs = Math.round(toMs(lease, 'lease') * 1_000);
-  if (windowUs < 1_000_000) throw new ConfigError('lease must be at least 1 s.');
+  if (windowUs < SHORTEST_LEASE_US) throw new ConfigError('lease must be at least 1 s.');
   const limit = toLimit(concurrent, 'concurrent');
   return { name: toName(name, 'name'), algorithm: 'concurrency', limit, windowUs, precision: 1, burst: undefined };
 }
@@ -123,7 +127,7 @@ function toWindowUs({ window, windowMs }: PolicyOptions<unknown>): number {
     throw new ConfigError('window and windowMs are the same: give one.');
   const ms = windowMs ?? window ?? '1m';
   const windowUs = Math.round(toMs(ms, windowMs === undefined ? 'window' : 'windowMs') * 1_000);
-  if (windowUs < 1_000 || windowUs > 366 * 86_400_000_000) {
+  if (windowUs < SHORTEST_WINDOW_US || windowUs > LONGEST_WINDOW_US) {
     throw new ConfigError(`window: ${JSON.stringify(ms)} is not between 1 ms and 366 days.`);
   }
   return windowUs;

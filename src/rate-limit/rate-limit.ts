@@ -49,8 +49,9 @@ export interface Limits {
  */
 export function rateLimit(options: RateLimitOptions & PlaceOptions): RateLimitHandler {
   const [place, own] = split(options, 'rateLimit');
+  const handler = createRateLimit(place, own);
   if (own.name === undefined) place.claimDefault();
-  return createRateLimit(place, own);
+  return handler;
 }
 
 /**

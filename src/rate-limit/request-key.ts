@@ -20,13 +20,6 @@ export function ip(options: { readonly subnet?: number } = {}): (req: Request) =
     throw new ConfigError('subnet: write how many bits of an IPv6 address make a client, from 32 to 128.');
   }
   return (req) => {
-    const trusted: unknown = req.app.get('trust proxy');
-    if (trusted === true) {
-      throw new ConfigError(
-        "'trust proxy' is true, so clients choose their own address. Say how many proxies are yours: app.set('trust proxy', 1).",
-      );
-    }
-    if (trusted === false && !hasWarned && req.headers['x-forwarded-for'] !== undefined) warnOfProxy();
     const address = addressOf(req);
     if (address === undefined) throw new LimitKeyError(`The client's address is not an IP address.`);
     return address.includes(':') ? ipKeyGenerator(address, subnet) : address;
@@ -44,8 +37,19 @@ function warnOfProxy(): void {
   );
 }
 
-/** The address of a request, in its one spelling. */
+/**
+ * The address of a request, in its one spelling.
+ *
+ * @throws {ConfigError} When clients choose it.
+ */
 export function addressOf(req: Request): string | undefined {
+  const trusted: unknown = req.app.get('trust proxy');
+  if (trusted === true) {
+    throw new ConfigError(
+      "'trust proxy' is true, so clients choose their own address. Say how many proxies are yours: app.set('trust proxy', 1).",
+    );
+  }
+  if (trusted === false && !hasWarned && req.headers['x-forwarded-for'] !== undefined) warnOfProxy();
   return req.ip === undefined ? undefined : canonicalAddress(req.ip);
 }
 
@@ -93,7 +97,7 @@ export function combine(...keys: readonly RequestKey[]): RequestKey {
   if (keys.length === 0) throw new ConfigError('combine takes keys, such as combine(ip(), user()).');
   return async (req) => {
     const parts = await Promise.all(keys.map(async (key) => key(req)));
-    return parts.map((part) => encodeURIComponent(toText(part, 'combine'))).join('|');
+    return parts.map((part) => encodeURIComponent(toText(part, 'combine').toWellFormed())).join('|');
   };
 }
 

@@ -13,7 +13,7 @@ export interface RequestLimit extends LimitResult {
 export interface ResponseLimit {
   /** Uses more of the limits, now that the cost is known. Resolves when it is counted. */
   charge(cost: number): Promise<void>;
-  /** Gives back what the request used. */
+  /** Gives back what the request used, its place under `concurrent` as well. */
   refund(): Promise<void>;
 }
 

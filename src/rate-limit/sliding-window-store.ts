@@ -6,16 +6,21 @@ import { createLimiter, type RateLimiter } from './limiter.ts';
 import { type LimiterOptions, toLimiterConfig } from './limiter-options.ts';
 import type { LimitPlace } from './place.ts';
 
-/** Clients, and admissions of each, that can still be given back. */
-const MAX_CLIENTS = 10_000;
-const MAX_ADMISSIONS = 100;
+/** Admissions that can still be given back: in all, and of one client. */
+const MAX_ADMISSIONS = 10_000;
+const MAX_OF_CLIENT = 100;
 
 /** Our sliding window as a store of express-rate-limit, which must have a numeric `limit`. */
 export function createSlidingWindowStore(
   place: LimitPlace,
   options: LimiterOptions & { readonly name: string },
 ): Store {
-  const admissions = new LRUCache<string, LimitResult[]>({ max: MAX_CLIENTS });
+  const admissions = new LRUCache<string, LimitResult[]>({
+    maxSize: MAX_ADMISSIONS,
+    sizeCalculation: ({ length }) => length,
+  });
+  /** Not where only successes are given back: a refusal is none, and must not be taken for one that is. */
+  let keepsRefused = true;
   let limiter: RateLimiter | undefined;
   let limit = 0;
 
@@ -29,16 +34,16 @@ export function createSlidingWindowStore(
   return {
     localKeys: false,
     prefix: options.name,
-    init({ windowMs, limit: given }: Options) {
+    init({ windowMs, limit: given, skipFailedRequests, skipSuccessfulRequests }: Options) {
+      keepsRefused = skipFailedRequests || !skipSuccessfulRequests;
       if (typeof given !== 'number') return; // Told when it is used: what is thrown here would only be logged.
       limit = given;
       limiter = createLimiter(place, toLimiterConfig({ ...options, limit, windowMs }));
     },
     async increment(key) {
       const result = await ready().take(key);
-      const list = admissions.get(key) ?? [];
-      list.push(result);
-      admissions.set(key, list.slice(-MAX_ADMISSIONS));
+      if (result.allowed || keepsRefused)
+        admissions.set(key, [...(admissions.get(key) ?? []), result].slice(-MAX_OF_CLIENT));
       return toInfo(result, limit);
     },
     /** The last that came; a refused one used nothing and gives nothing back. */

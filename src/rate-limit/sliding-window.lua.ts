@@ -52,19 +52,20 @@ end
  */
 export const ADD_TO_LOG = `
 if cost > 0 then
+  local grain = grain == 0 and count - from >= limit and math.ceil(window / 60) or grain -- More entries than the limit are not admissions.
   local isShared = from <= count and (last == now or (grain > 0 and last >= now - now % grain))
-  if isShared and now + window <= lives then
+  if isShared and now + window <= lives and total + cost < 2 ^ 47 then
     redis.call('SETRANGE', name, #log - 13, struct.pack('<I7I6', now, total + cost))
   else
     local entries = ''
     if log then entries = string.sub(log, from * 13 + 8, isShared and -14 or -1) else born = now - 1 end
-    if before >= 2 ^ 46 then -- Totals begin anew, before 48 bits are too few for them.
-      local pieces = {}
+    if total + cost >= 2 ^ 47 then -- Totals begin anew, before 48 bits are too few for them. Of what is used more is forgotten than any limit allows.
+      local less, pieces = math.max(before, total + cost - 2 ^ 47), {}
       for at = 1, #entries, 13 do
         local instant, sum = struct.unpack('<I7I6', entries, at)
-        pieces[#pieces + 1] = struct.pack('<I7I6', instant, sum - before)
+        pieces[#pieces + 1] = struct.pack('<I7I6', instant, math.max(0, sum - less))
       end
-      entries, total, before = table.concat(pieces), total - before, 0
+      entries, total, before = table.concat(pieces), total - less, 0
     end
     lives = now + window + math.floor(math.min(grain, window / 8))
     log = struct.pack('<I7I6I7', born, before, lives) .. entries .. struct.pack('<I7I6', now, total + cost)

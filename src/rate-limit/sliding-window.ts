@@ -14,8 +14,10 @@ export interface AdmissionLog {
   readonly entries: readonly Entry[];
 }
 
-/** Totals begin anew when they have come so far: they are kept in 48 bits. */
-const REBASE_AT = 2 ** 46;
+/** Totals begin anew when they have come so far: they are kept in 48 bits. Twice what any limit allows. */
+const REBASE_AT = 2 ** 47;
+/** Into so many parts what is charged beyond the limit is divided at most, or clients could make their log grow for ever. */
+const BEYOND_LIMIT = 60;
 
 /**
  * A log of admissions with cumulative costs. In no window of the given length is more admitted than the limit: an entry counts until its last admission has left
@@ -37,13 +39,14 @@ export const slidingWindow: Rules<AdmissionLog> = {
       resetAtUs: used > 0 && last !== undefined ? last.atUs + windowUs : 0,
     };
   },
-  take(log = { anchor: { atUs: Infinity, total: 0 }, entries: [] }, { windowUs, cost, detail }, { atUs }) {
+  take(log = { anchor: { atUs: Infinity, total: 0 }, entries: [] }, { limit, windowUs, cost, detail }, { atUs }) {
     if (cost === 0) return log;
     const { entries, anchor } = log;
     const last = entries.at(-1);
     if (last === undefined) return { anchor: { atUs: atUs - 1, total: 0 }, entries: [{ atUs, total: cost }] };
     const dead = countDead(entries, atUs - windowUs);
-    const isShared = dead < entries.length && sharesEntry(last.atUs, atUs, detail);
+    const grainUs = detail === 0 && entries.length - dead > limit ? Math.ceil(windowUs / BEYOND_LIMIT) : detail;
+    const isShared = dead < entries.length && sharesEntry(last.atUs, atUs, grainUs);
     const kept = entries.slice(dead, isShared ? -1 : undefined);
     return rebased({ anchor: entries[dead - 1] ?? anchor, entries: [...kept, { atUs, total: last.total + cost }] });
   },
@@ -59,9 +62,10 @@ export const slidingWindow: Rules<AdmissionLog> = {
 };
 
 function rebased(log: AdmissionLog): AdmissionLog {
-  const { total: base } = log.anchor;
-  if (base < REBASE_AT) return log;
-  const lower = ({ atUs, total }: Entry): Entry => ({ atUs, total: total - base });
+  const newest = log.entries.at(-1)?.total ?? 0;
+  if (newest < REBASE_AT) return log;
+  const less = Math.max(log.anchor.total, newest - REBASE_AT);
+  const lower = ({ atUs, total }: Entry): Entry => ({ atUs, total: Math.max(0, total - less) });
   return { anchor: lower(log.anchor), entries: log.entries.map(lower) };
 }
 

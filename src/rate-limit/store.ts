@@ -28,7 +28,7 @@ export interface Decision {
   readonly isNewBan: boolean;
   /** 0 unless banned. */
   readonly bannedUntilUs: number;
-  /** As it was before this decision, one per policy. */
+  /** As it was before this decision, one per policy; `retryAtUs` as it is after a refusal that counts. */
   readonly views: readonly View[];
 }
 

@@ -7,7 +7,7 @@ import { isCounted } from './store.ts';
 /** When nothing is known: the next try may find Redis again. */
 const RETRY_UNKNOWN_MS = 1_000;
 
-/** What the caller is told of a decision. `onRefund` hears of a refund before it is made. */
+/** What the caller is told of a decision. `onRefund` hears of a refund when it was made. */
 export function toResult(outcome: Verdict, isShadow: boolean, decider: Decider, onRefund: () => void): LimitResult {
   if ('standing' in outcome) return knownResult(outcome, isShadow);
   const { call, decision, store } = outcome;
@@ -23,8 +23,8 @@ export function toResult(outcome: Verdict, isShadow: boolean, decider: Decider, 
     if (isGivenBack) return;
     isGivenBack = true;
     leases?.stop();
-    onRefund();
     await decider.takeBack(outcome);
+    onRefund(); // Not before: a refusal that is on its way would be remembered still.
   }
   const release = leases?.release;
   return release === undefined ? Object.assign(told, { refund }) : Object.assign(told, { refund, release });

@@ -8,6 +8,8 @@ export interface Bucket {
   readonly fullAtUs: number;
 }
 
+/** Some centuries: what is longer would be no time any more, here or in Redis. */
+const LONGEST_DEBT_US = 2 ** 53;
 /** A microsecond, so that rounding never costs a token. */
 const TOLERANCE_US = 1;
 
@@ -36,7 +38,8 @@ export const tokenBucket: Rules<Bucket> = {
   take(bucket, { limit, windowUs, cost }, { atUs }) {
     const old = bucket !== undefined && bucket.fullAtUs > atUs ? bucket : { sinceUs: atUs, fullAtUs: atUs };
     if (limit <= 0) return old;
-    return { sinceUs: old.sinceUs, fullAtUs: old.fullAtUs + cost * (windowUs / limit) };
+    const fullAtUs = Math.min(old.fullAtUs + cost * (windowUs / limit), atUs + LONGEST_DEBT_US);
+    return { sinceUs: old.sinceUs, fullAtUs };
   },
   refund(bucket, { limit, windowUs, cost }, { atUs }) {
     if (atUs < bucket.sinceUs || limit <= 0) return bucket; // It has been full since: nothing of that debt is left.

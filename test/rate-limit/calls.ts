@@ -58,7 +58,7 @@ export function anyWindow(maxWindowUs: number) {
 /** What a client may do next. */
 export const anyStep = record({
   what: constantFrom('take', 'take', 'take', 'take', 'peek', 'charge', 'refund', 'forget'),
-  cost: constantFrom(1, 1, 1, 0, 2, 5),
+  cost: constantFrom(1, 1, 1, 1, 1, 1, 0, 0, 2, 2, 5, 5, 2 ** 46),
   waitUs: oneof(integer({ min: 0, max: 500 }), integer({ min: 0, max: 8_000 })),
   countRefused: constantFrom(false, false, false, true),
   lower: integer({ min: 0, max: 9 }),

@@ -8,8 +8,9 @@ import { anyPolicies, anyWindow, bucket, callOf, fixed, leases, sliding } from '
 import { compareAtInstants } from './stopped-clock.ts';
 import { compareTwins } from './twins.ts';
 
+const client = testRedis();
+
 describe('decisions in Redis', () => {
-  const client = testRedis();
   const store = createRedisStore(connectionOf(client, 5_000));
 
   it('are the same as in memory, whatever a client does', async () => {
@@ -162,6 +163,69 @@ describe('decisions in Redis', () => {
     for (let i = 0; i < 1_500; i++) await store.decide(call);
     expect(await client.strlen(call.names[0] ?? '')).toBeLessThanOrEqual(20 + 13 * 12);
     expect(await client.pttl(call.names[0] ?? '')).toBeLessThanOrEqual(60 + 6 + 2);
+  });
+});
+
+it('keeps few entries of a client that goes on asking, where refusals count', async () => {
+  const prefix = uniquePrefix();
+  const store = createRedisStore(connectionOf(client, 5_000));
+  const call = callOf([sliding(5, 3_600_000_000)], { prefix, countRefused: true });
+  for (let i = 0; i < 200; i++) await store.decide(call);
+  expect(await client.strlen(call.names[0] ?? '')).toBeLessThanOrEqual(20 + 13 * (5 + 3));
+});
+
+describe.each([
+  ['Redis', createRedisStore(connectionOf(testRedis(), 5_000))],
+  ['memory', createMemoryStore()],
+])('refusals that count, in %s', (_name, store) => {
+  const HOUR_US = 3_600_000_000;
+
+  it('add up to more than any limit without beginning anew', async () => {
+    const prefix = uniquePrefix();
+    const policies = [sliding(5, HOUR_US, { cost: 2 ** 46 })];
+    for (let i = 0; i < 4; i++) await store.decide(callOf(policies, { prefix, countRefused: true }));
+    expect((await store.decide(callOf([sliding(5, HOUR_US)], { prefix }))).status).toBe('refused');
+  });
+
+  it('have a bucket be full at a time that is one', async () => {
+    const call = callOf([bucket(1, 24 * HOUR_US, { cost: 2 ** 46 })], { prefix: uniquePrefix(), countRefused: true });
+    expect((await store.decide(call)).status).toBe('refused');
+    const { views } = await store.decide({ ...call, mode: 'peek' });
+    expect(new Date((views[0]?.resetAtUs ?? Number.NaN) / 1_000).getTime()).toBeGreaterThan(Date.now());
+  });
+
+  it.each([
+    ['an exact window', sliding(1, HOUR_US)],
+    ['a coarse window', sliding(3, HOUR_US, { precision: 1 })],
+    ['a bucket', bucket(1, HOUR_US)],
+    ['a fixed window', fixed(1, HOUR_US)],
+  ])('say when the request fits in, now that they count: %s', async (_algorithm, policy) => {
+    const prefix = uniquePrefix();
+    const ask = () => store.decide(callOf([policy], { prefix, countRefused: true }));
+    for (let i = 0; i < policy.limit; i++) await ask();
+    await sleep(5);
+    const { status, views } = await ask();
+    const after = await store.decide(callOf([policy], { prefix, mode: 'peek' }));
+    expect([status, views[0]?.retryAtUs]).toEqual(['refused', after.views[0]?.retryAtUs]);
+  });
+
+  it('take no place of those that are served', async () => {
+    const policies = [sliding(1, HOUR_US), leases(2, 60_000_000)];
+    const prefix = uniquePrefix();
+    for (let i = 0; i < 3; i++) await store.decide(callOf(policies, { prefix, countRefused: true }));
+    const { views } = await store.decide(callOf(policies, { prefix, mode: 'peek' }));
+    expect(views[1]?.remaining).toBe(1);
+  });
+
+  it('are remembered for the next ban, also when the client was blocked for a moment', async () => {
+    const prefix = uniquePrefix();
+    const ban = { after: 1, withinUs: 60_000_000, durationUs: 10_000, maxDurationUs: 60_000_000 };
+    const call = callOf([sliding(0, HOUR_US)], { prefix, ban });
+    await store.decide(call);
+    await store.block(call.conduct, 20_000);
+    await sleep(50);
+    const { bannedUntilUs, clockUs } = await store.decide(call);
+    expect(bannedUntilUs - clockUs).toBe(20_000);
   });
 });
 

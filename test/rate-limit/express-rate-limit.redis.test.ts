@@ -136,6 +136,27 @@ describe('the fixed-window store while Redis is away', () => {
 });
 
 describe('rateLimitStore', () => {
+  it('gives a success back although another request was refused meanwhile', async () => {
+    const store = suiteOf({ redis, prefix: uniquePrefix() }).rateLimitStore();
+    const app = appOf(rateLimit({ limit: 1, store, skipSuccessfulRequests: true }), async (_req, _res, next) => {
+      expect(statusesOf(await visit(refusing, 1))).toEqual([429]);
+      next();
+    });
+    const refusing = appOf(rateLimit({ limit: 1, store, skipSuccessfulRequests: true, validate: false }));
+    expect(statusesOf(await visit(app, 1))).toEqual([200]);
+    await eventually('the refund', async () => ((await store.get?.('127.0.0.1'))?.totalHits === 0 ? true : undefined));
+  });
+
+  it('remembers a bounded number of hits that could be given back', async () => {
+    const store = suiteOf().rateLimitStore();
+    void store.init?.({ windowMs: 3_600_000, limit: 1_000 } as Options);
+    for (let i = 0; i <= 10_000; i++) await store.increment(`client ${Math.floor(i / 100)}`);
+    await store.decrement('client 0');
+    await store.decrement('client 99');
+    expect((await store.get?.('client 0'))?.totalHits).toBe(100);
+    expect((await store.get?.('client 99'))?.totalHits).toBe(99);
+  });
+
   it('is the sliding window by default, and memory of express-rate-limit for fixed windows without Redis', () => {
     expect(suiteOf().rateLimitStore({ algorithm: 'fixed-window' })).toBeInstanceOf(MemoryStore);
   });

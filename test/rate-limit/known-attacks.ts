@@ -1,3 +1,4 @@
+import type { Request } from 'express';
 import { expect } from '@jest/globals';
 import calculateSlot from 'cluster-key-slot';
 import express from 'express';
@@ -66,6 +67,28 @@ export const KNOWN_ATTACKS: readonly KnownFault[] = [
         expect((await request(app).get('/').set('X-Forwarded-For', address)).status).toBe(403);
       }
       expect((await request(app).get('/').set('X-Forwarded-For', '10.0.0.2')).status).toBe(200);
+    },
+  ],
+  [
+    'an address that is allowed, sent as the key: the address it comes from decides',
+    async (servers) => {
+      const key = (req: Request): string => req.get('X-Api-Key') ?? '';
+      const app = appOf(patientSuite(servers).rateLimit({ limit: 0, key, allow: ['10.0.0.0/8', 'friend'] }));
+      app.set('trust proxy', 1);
+      const statusOf = async (name: string, from: string): Promise<number> =>
+        (await request(app).get('/').set('X-Api-Key', name).set('X-Forwarded-For', from)).status;
+      expect(await statusOf('10.0.0.1', '192.0.2.1')).toBe(429);
+      expect(await statusOf('10.0.0.1', 'unknown')).toBe(429);
+      expect(await statusOf('any', '10.0.0.1')).toBe(200);
+      expect(await statusOf('friend', '192.0.2.1')).toBe(200);
+    },
+  ],
+  [
+    'an address that is allowed, in X-Forwarded-For where that is always believed: an error, whatever the key',
+    async (servers) => {
+      const app = appOf(patientSuite(servers).rateLimit({ limit: 0, key: () => 'k', allow: ['10.0.0.0/8'] }));
+      app.set('trust proxy', true);
+      expect((await request(app).get('/').set('X-Forwarded-For', '10.0.0.1')).status).toBe(500);
     },
   ],
   [

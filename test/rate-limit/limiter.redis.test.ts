@@ -102,6 +102,34 @@ describe('a limiter', () => {
     expect(await statuses(here, 'k', 3)).toEqual([true, true, false]);
   });
 
+  it('tells a client known to be refused how long a dearer request has to wait', async () => {
+    const [limiter] = twice({ limit: 10, window: '1h' });
+    await limiter.take('k', { cost: 10 });
+    await limiter.take('k');
+    expect((await limiter.take('k', { cost: 11 })).retryAfterMs).toBe(Infinity);
+  });
+
+  it('does not remember a refusal that a refund has overtaken', async () => {
+    const [limiter] = twice({ limit: 1, window: '1h' });
+    const first = await limiter.take('k');
+    const [second] = await Promise.all([limiter.take('k'), first.refund()]);
+    expect([second.allowed, (await limiter.take('k')).allowed]).toEqual([false, true]);
+  });
+
+  it('resets what is counted by limits that another process has changed', async () => {
+    const [here, there] = twice({ limit: 1, window: '1h' });
+    await here.configure({ window: '2h' });
+    await here.take('k');
+    await there.reset('k');
+    expect((await here.take('k')).allowed).toBe(true);
+  });
+
+  it('refuses changes that its options would refuse', async () => {
+    const [limiter] = twice({ policies: [{ limit: 1 }, { concurrent: 1 }] });
+    await expect(limiter.configure({ window: '999ms' }, 'concurrency')).rejects.toThrow(ConfigError);
+    await expect(limiter.configure({ window: '367d' }, 'default')).rejects.toThrow(ConfigError);
+  });
+
   it('changes limits while in use, in all processes within a second', async () => {
     const [here, there] = twice({ limit: 2, window: '1h' });
     expect(await statuses(there, 'k', 3)).toEqual([true, true, false]);
@@ -177,6 +205,17 @@ describe('a limiter', () => {
     ]);
     await here.reset('once');
     expect((await here.list()).map(({ client }) => client)).toEqual(['often']);
+  });
+
+  it('forgets after a day how often clients were refused, however many are meanwhile', async () => {
+    const prefix = uniquePrefix();
+    const limiter = suiteOf({ redis, prefix }).rateLimiter({ limit: 0 });
+    await limiter.take('k');
+    await limiter.top();
+    await redis.pexpire(`${prefix}:rl:{default}:offenders`, 5_000);
+    await limiter.take('k');
+    await limiter.top();
+    expect(await redis.pttl(`${prefix}:rl:{default}:offenders`)).toBeLessThanOrEqual(5_000);
   });
 
   it.each([

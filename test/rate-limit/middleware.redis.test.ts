@@ -248,6 +248,25 @@ describe('a limited route', () => {
     ]);
   });
 
+  it('answers with the message, but by the list, where that refuses', async () => {
+    const { status, text } = await request(
+      appOf(suiteOf().rateLimit({ limit: 5, deny: ['127.0.0.1'], message: 'no' })),
+    ).get('/');
+    expect([status, text]).toEqual([403, 'no']);
+  });
+
+  it('leaves a request alone that was answered meanwhile', async () => {
+    const handler = suiteOf({ redis }).rateLimit({ limit: 0 });
+    const errors: unknown[] = [];
+    const app = appOf((req, res) => {
+      handler(req, res, (error?: unknown) => void errors.push(error));
+      res.status(503).send('late');
+    });
+    expect((await request(app).get('/')).status).toBe(503);
+    await handler.limiter.peek('any'); // Answered after the decision.
+    expect(errors).toEqual([]);
+  });
+
   it('sends no body with a status that has none', async () => {
     const { status, text, headers } = await request(appOf(suiteOf().rateLimit({ limit: 0, statusCode: 204 }))).get('/');
     expect([status, text, headers['content-type'], headers['content-length']]).toEqual([204, '', undefined, undefined]);
@@ -338,6 +357,12 @@ describe('rateLimit', () => {
     expect(() => rateLimit({ redis, prefix, limit: 1 })).toThrow('name');
     await suite.close();
     expect(() => suiteOf({ redis, prefix }).rateLimit({ limit: 1 })).not.toThrow();
+  });
+
+  it('has no default limiter whose options were refused', () => {
+    const prefix = uniquePrefix();
+    expect(() => rateLimit({ redis, prefix, limit: -1 })).toThrow('limit');
+    expect(() => rateLimit({ redis, prefix, limit: 1 })).not.toThrow();
   });
 
   it('standing alone shares its counts with the suite on the same connection and prefix', async () => {

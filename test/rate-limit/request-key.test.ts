@@ -168,6 +168,11 @@ describe('combine()', () => {
     expect(new Set(keys).size).toBe(4);
   });
 
+  it('takes text that is no Unicode', async () => {
+    const app = appOf(suiteOf().rateLimit({ limit: 5, key: combine(ip(), () => '\ud800') }));
+    expect((await request(app).get('/')).status).toBe(200);
+  });
+
   it('answers 400 to a part that is not text, and is not made of nothing', async () => {
     for (const part of ['', undefined, { a: 1 }, ['a']]) {
       expect(await keyOf(combine(ip(), text(part as string)))).toMatch(/^400 combine: /);

@@ -15,7 +15,7 @@ const CLOCK = sliding(2 ** 46, 1_000_000, { cost: 0, name: 'clock' });
 const steps = array(
   record({
     what: constantFrom('take', 'take', 'take', 'take', 'peek', 'charge', 'refund'),
-    cost: constantFrom(1, 1, 1, 0, 2, 5, 12),
+    cost: constantFrom(1, 1, 1, 1, 1, 1, 0, 0, 2, 2, 5, 5, 12, 12, 2 ** 46),
     waitUs: constantFrom(0, 0, 0, 1, 250, 500, 999, 1_000, 1_001, 2_000, 5_000),
     countRefused: constantFrom(false, false, true),
     which: integer({ min: 0, max: 3 }),
