@@ -164,13 +164,12 @@ describe('what another process changes', () => {
     await change(other);
     const changedAt = performance.now();
     const late: (string | undefined)[] = [];
-    while (performance.now() - changedAt < 400) {
+    while (late.length < 20) {
       const askedAt = performance.now();
       const text = await textAt(one, 'd:k');
       if (askedAt - changedAt > 200) late.push(text);
       await sleep(3);
     }
-    expect(late.length).toBeGreaterThan(0);
     expect(late).not.toContain('old');
   });
 
