@@ -57,7 +57,10 @@ export function createMemoryStore(register: Register, maxBytes: number): CacheSt
       bury(address);
     },
     async *list(start) {
-      yield [...entries.keys()].filter((address) => address.startsWith(start) && read(address).found !== undefined);
+      const isThere = (entry: Entry | undefined): boolean =>
+        entry !== undefined && toFound(entry, register) !== undefined;
+      // Peeking: who lists them uses none.
+      yield [...entries.keys()].filter((address) => address.startsWith(start) && isThere(entries.peek(address)));
     },
   };
 

@@ -2,8 +2,8 @@ import { LRUCache } from 'lru-cache';
 import { createBounded } from '../core/bounded.ts';
 import { decodeEntry, type Entry } from './entry.ts';
 
-/** What the table itself takes for one entry, roughly: counted, or many small entries would exceed the bound by far. */
-const OVERHEAD_BYTES = 300;
+/** What one entry takes beside its bytes (objects, the table), roughly, as measured: counted, or many small entries would exceed the bound by far. */
+const OVERHEAD_BYTES = 800;
 /** An entry that takes more than this part of the bound stays out: it would push out everything else. */
 const MAX_PART = 8;
 const MAX_CHANGES = 10_000;

@@ -23,12 +23,18 @@ export function createTieredStore({ redis, tier, maxStalenessMs, onUnverifiable 
   function read(address: string, part: Part = 'whole'): Lookup | Promise<Lookup> {
     const kept = tier.get(address);
     if (kept === undefined) return fetch(address, part);
-    if (isOnlyInvalidated(address) || isRecent(kept)) {
-      const verified = register.refresh();
-      if (verified === true) return lookupOf(kept) ?? fetch(address, part);
-      return verified.then((isVerified) => answer(address, kept, part, isVerified));
-    }
-    return verify(address, kept, part);
+    const isTrusted = isOnlyInvalidated(address) || isRecent(kept);
+    const verified = isTrusted && register.refresh();
+    if (verified === true) return lookupOf(kept) ?? fetch(address, part);
+    if (!isFresh(kept)) return fetch(address, part); // Redis is asked anyway: once.
+    return verified === false
+      ? verify(address, kept, part)
+      : verified.then((isVerified) => answer(address, kept, part, isVerified));
+  }
+
+  /** A copy that is not fresh any more says nothing: Redis may have a newer one. */
+  function isFresh({ entry }: Kept): boolean {
+    return toFound(entry, register)?.state === 'fresh';
   }
 
   async function verify(address: string, kept: Kept, part: Part): Promise<Lookup> {
@@ -47,7 +53,7 @@ export function createTieredStore({ redis, tier, maxStalenessMs, onUnverifiable 
     return onUnverifiable === 'serve' ? (lookupOf(kept) ?? UNAVAILABLE) : UNAVAILABLE;
   }
 
-  /** A copy that is not fresh any more says nothing: Redis may have a newer one. */
+  /** The copy, judged once more by what the register has answered meanwhile. */
   function lookupOf({ entry }: Kept): Lookup | undefined {
     const found = toFound(entry, register);
     if (found?.state !== 'fresh') return undefined;
@@ -80,10 +86,14 @@ export function createTieredStore({ redis, tier, maxStalenessMs, onUnverifiable 
     read,
     async readMany(addresses, part = 'whole') {
       const since = tier.now();
-      const absent = addresses.filter((address) => tier.get(address) === undefined);
+      const absent = addresses.filter((address) => {
+        const kept = tier.get(address);
+        return kept === undefined || !isFresh(kept);
+      });
       const fetched = redis.readMany(absent, part);
       const lookups = new Map<string, Lookup | Promise<Lookup>>();
-      for (const address of addresses) if (tier.get(address) !== undefined) lookups.set(address, read(address, part));
+      const missing = new Set(absent);
+      for (const address of addresses) if (!missing.has(address)) lookups.set(address, read(address, part));
       for (const [i, lookup] of (await fetched).entries()) {
         const address = absent[i] ?? '';
         lookups.set(address, keep(address, lookup, since));

@@ -50,7 +50,7 @@ function ending({ state, done, failed, total, resumedFrom }: WarmProgress): stri
   const before = resumedFrom > 0 ? ` (${resumedFrom} by an earlier run)` : '';
   const goOn = 'Run the same command again within an hour to go on from there.';
   if (state === 'skipped') return 'Another process is warming: nothing was done.';
-  if (state === 'degraded') return `Redis is away: ${counts}${before}. ${goOn}`;
+  if (state === 'degraded') return `Redis is away or takes nothing: ${counts}${before}. ${goOn}`;
   if (state === 'aborted') return `Interrupted: ${counts}${before}. ${goOn}`;
   return `Done: ${counts}${before}.`;
 }

@@ -21,7 +21,7 @@ export const UNREADABLE: unique symbol = Symbol('unreadable');
 
 /** Makes bytes of values and values of bytes. Nothing here throws, and no promise is rejected. */
 export interface Codec {
-  /** The value at this moment; `undefined` when it cannot be stored: a function, a symbol, a cycle, deeper than 500 levels. `onRefusal` is told why. */
+  /** The value at this moment; `undefined` when it cannot be stored: a function, a symbol, a cycle, deeper than 500 levels, a list of holes. `onRefusal` is told why. */
   encode(value: unknown, onRefusal?: (cause: unknown) => void): Encoded | undefined;
   /** Compresses a large body off the event loop. The same object when it is not large, is compressed already, or does not get smaller. */
   pack(encoded: Encoded): Encoded | Promise<Encoded>;

@@ -12,7 +12,7 @@ type Tagged = Readonly<Record<typeof TAG, readonly [type: string, content?: unkn
  * JSON of any value, with tags for what JSON lacks. What cannot be kept is as in JSON: class instances become plain objects, functions and symbols are left out, or `null` as items.
  *
  * @throws {TypeError} When it is a function or a symbol.
- * @throws {RangeError} When it is too deep, or a cycle.
+ * @throws {RangeError} When it is too deep, or a cycle, or has too many holes.
  */
 export function toRichJson(value: unknown): string {
   const data = toData(value, '', 0);
@@ -88,8 +88,14 @@ function errorToData(error: Error, depth: number): unknown {
   return [...[error.name, error.message].map(String), propertiesToData(properties, depth)];
 }
 
+/** Holes take no memory, but what stands for them does: a list with one item may be long enough to block the process for minutes. */
+const MAX_HOLES = 10_000;
+
 function itemsToData(items: readonly unknown[], depth: number): unknown[] {
+  let holes = 0;
   return Array.from(items, (item, i) => {
+    if (item === undefined && !(i in items) && ++holes > MAX_HOLES)
+      throw new RangeError(`Lists with more than ${MAX_HOLES} holes cannot be stored: take a Map.`);
     const data = toData(item, String(i), depth);
     return data === OMITTED ? null : data;
   });

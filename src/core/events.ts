@@ -56,7 +56,7 @@ export interface SuiteEvents {
   'cache:store': [CacheEvent];
   /** All values of a data cache or namespace were dropped: those whose keys begin so. */
   'cache:cleared': [{ readonly prefix: string }];
-  /** Redis failed underneath; the request was answered without it. */
+  /** Redis failed underneath; the request was answered without it. Or a loader failed whose callers got something older, or had left: told once per load and key. */
   'cache:error': [Failure];
   'session:created': [SessionEvent];
   'session:updated': [SessionEvent];

@@ -157,7 +157,7 @@ export interface DataCache {
    */
   clear(): Promise<void>;
   /**
-   * Keys with a fresh value that match: `*` any run, `?` one character, `\` takes the next literally. Walks through all masters in bounded steps; a key may come twice, and what is stored
+   * Keys of values that may be returned, stale ones included, and that match: `*` any run, `?` one character, `\` takes the next literally. Walks through all masters in bounded steps; a key may come twice, and what is stored
    * meanwhile may be missing. Default: all.
    *
    * @throws {RedisError} When Redis is away, or takes longer than five seconds for a step.

@@ -28,8 +28,8 @@ interface SharedState {
   /** Addresses whose loaders are on the stack now: who asks for one of them would wait for himself. */
   readonly onStack: Set<string>;
   /** Addresses whose load has just failed: what can stand in does so for a moment, without another attempt. */
-  readonly paused: LRUCache<string, true>;
-  /** Notes that loading has failed where something stands in. */
+  readonly paused: LRUCache<string, { readonly error: unknown }>;
+  /** Notes that loading has failed where something stands in. It is told once, however many callers have shared the load. */
   pause(request: { readonly address: string; readonly key: string }, error: unknown): void;
   tellServed(found: Found, key: string): void;
   tellMissed(key: string, isAvailable: boolean): void;
@@ -56,7 +56,7 @@ export function stateOn(backend: Backend, codec: Codec, values: Values): DataSta
 }
 
 function createState({ store, tier, leases, events, place, dataStatistics }: Backend): SharedState {
-  const paused = createBounded<string, true>(MAX_PAUSED, { ttl: PAUSE_MS });
+  const paused = createBounded<string, { readonly error: unknown }>(MAX_PAUSED, { ttl: PAUSE_MS });
   const tell = (
     counted: Counted,
     event: 'cache:hit' | 'cache:miss' | 'cache:stale' | 'cache:bypass' | 'cache:store',
@@ -77,7 +77,8 @@ function createState({ store, tier, leases, events, place, dataStatistics }: Bac
     onStack: new Set(),
     paused,
     pause({ address, key }, error) {
-      paused.set(address, true);
+      if (paused.get(address)?.error === error) return;
+      paused.set(address, { error });
       events.tell('cache:error', {
         operation: `load "${key}"`,
         error: error instanceof Error ? error : new Error(String(error)),

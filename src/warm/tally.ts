@@ -11,7 +11,7 @@ export interface WarmFailure {
 /** How far warming has come. */
 export interface WarmProgress {
   /**
-   * `done`: everything was tried. `aborted`: by the signal, or the suite was closed. `degraded`: Redis is away, or was for so long that another process may have begun. `skipped`: another process is at it.
+   * `done`: everything was tried. `aborted`: by the signal, or the suite was closed. `degraded`: Redis is away or takes nothing (it is full, a read-only replica), or was away for so long that another process may have begun. `skipped`: another process is at it.
    * A run that was aborted or degraded is gone on with by the next one.
    */
   readonly state: 'running' | 'done' | 'aborted' | 'degraded' | 'skipped';

@@ -17,15 +17,18 @@ export interface Task {
  * @throws {TypeError} When it is none.
  */
 export function toTask(item: WarmItem, data: WarmedCache, config: WarmConfig): Task {
-  const { jitter } = config;
   const size = sizeOf(item);
+  const jittered = <Options extends { readonly jitter?: number | undefined }>(options: Options): Options => ({
+    ...options,
+    jitter: options.jitter ?? config.jitter,
+  });
   if ('key' in item && typeof item.load === 'function') {
     const { key, load, ...options } = item as ValueItem<unknown>;
-    return { id: key, size, run: () => data.getOrSet(key, load, { jitter, ...options }) };
+    return { id: key, size, run: () => data.getOrSet(key, load, jittered(options)) };
   }
   if ('keys' in item && typeof item.loadMany === 'function') {
     const { keys, loadMany, ...options } = item as ValuesItem<unknown>;
-    return { id: keys[0] ?? '', size, run: () => data.getOrSetMany(keys, loadMany, { jitter, ...options }) };
+    return { id: keys[0] ?? '', size, run: () => data.getOrSetMany(keys, loadMany, jittered(options)) };
   }
   if ('url' in item && typeof item.url === 'string') return { id: item.url, size, run: () => ask(item, config) };
   throw new TypeError('warm: an item is { key, load }, { keys, loadMany } or { url }.');

@@ -25,7 +25,7 @@ export type { WarmFailure, WarmProgress } from './tally.ts';
 export interface Warmer {
   /**
    * Warms what a plan names, and tells its progress; it begins when it is asked for that, and goes on as long. Failures of single items are counted. Where another process warms what has the same name,
-   * the only progress is `skipped`. It stops when Redis is away.
+   * the only progress is `skipped`. It stops when Redis is away or takes nothing.
    *
    * Errors of the plan's iterator pass through.
    *
@@ -42,6 +42,8 @@ interface Run {
   readonly signal: AbortSignal;
   /** Whether somebody wants that, rather than Redis being away. */
   isAborted(): boolean;
+  /** Whether Redis is away or takes nothing: what is under way may not be stored. */
+  isDegraded(): boolean;
   /** Says what is to be done before the lock is given back. It begins before the signal is aborted. */
   atEnd(finish: () => Promise<unknown>): void;
   /** Ends it, whether anybody still asks for its progress or not. Never rejects. */
@@ -52,6 +54,8 @@ const LOCK_TTL_MS = 15_000;
 const SAVE_INTERVAL_MS = 1_000;
 /** So long the items may take to close what they hold open. */
 const CLOSE_MS = 1_000;
+/** What a server answers that keeps nothing more: it is full, a replica, or must not lose what it has. */
+const REFUSALS = /^(?:OOM|READONLY|MISCONF|NOREPLICAS)\b/;
 const NOTHING = { done: 0, failed: 0, resumedFrom: 0, rate: 0, errors: [] } as const;
 
 /** Creates what warms the caches of a suite. */
@@ -62,6 +66,9 @@ export function createWarmer(backend: Backend, data: WarmedCache): Warmer {
     const aborted = new AbortController();
     const degraded = new AbortController();
     const degrade = (): void => degraded.abort();
+    const degradeIfRefused = ({ error: { cause } }: { readonly error: Error }): void => {
+      if (cause instanceof Error && REFUSALS.test(cause.message)) degrade();
+    };
     const given = config.signal === undefined ? [] : [config.signal];
     let finish = async (): Promise<unknown> => undefined;
     let ending: Promise<void> | undefined;
@@ -71,6 +78,7 @@ export function createWarmer(backend: Backend, data: WarmedCache): Warmer {
       aborted.abort();
       await finished.catch(() => undefined);
       backend.events.off('redis:degraded', degrade);
+      backend.events.off('cache:error', degradeIfRefused);
       await lock.release();
       runs.delete(run);
     }
@@ -78,12 +86,14 @@ export function createWarmer(backend: Backend, data: WarmedCache): Warmer {
     const run: Run = {
       signal: AbortSignal.any([aborted.signal, degraded.signal, lock.lost, ...given]),
       isAborted: () => aborted.signal.aborted || config.signal?.aborted === true,
+      isDegraded: () => degraded.signal.aborted,
       atEnd(work) {
         finish = work;
       },
       end: () => (ending ??= end()),
     };
     backend.events.on('redis:degraded', degrade);
+    backend.events.on('cache:error', degradeIfRefused);
     runs.add(run);
     return run;
   }
@@ -99,7 +109,7 @@ export function createWarmer(backend: Backend, data: WarmedCache): Warmer {
     const tally = createTally(config.total, source.from);
     if (!run.signal.aborted) {
       const saving = setInterval(() => void checkpoints.save(tally.checkpoint()), SAVE_INTERVAL_MS).unref();
-      const workers = startWorkers({ config, source, tally, signal: run.signal });
+      const workers = startWorkers({ config, source, tally, signal: run.signal, isDegraded: run.isDegraded });
       run.atEnd(async () => {
         clearInterval(saving);
         const isDone = workers.isDone();

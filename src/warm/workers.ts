@@ -18,13 +18,15 @@ interface Work {
   readonly tally: Tally;
   /** Stops them. */
   readonly signal: AbortSignal;
+  /** What ends now is not known to be stored: it is left to the next run. */
+  isDegraded(): boolean;
 }
 
 /** What is under way when they are stopped is waited for so long. */
 const GRACE_MS = 5_000;
 
 /** Starts as many workers as may be at it at a time. */
-export function startWorkers({ config, source, tally, signal }: Work): Workers {
+export function startWorkers({ config, source, tally, signal, isDegraded }: Work): Workers {
   const pace = createPace(config.perSecond, signal);
   const over = new AbortController(); // One whose iterator throws stops the others.
   const isStopped = (): boolean => signal.aborted || over.signal.aborted;
@@ -45,7 +47,7 @@ export function startWorkers({ config, source, tally, signal }: Work): Workers {
         () => undefined,
         (reason: unknown) => (reason instanceof Error ? reason : new Error(String(reason))),
       );
-      tally.finish(index, task, error);
+      if (!isDegraded()) tally.finish(index, task, error);
     }
   }
 

@@ -18,7 +18,10 @@ export type DeadLetter<T> = Partial<Pick<WriteBehindRecord<T>, 'value' | 'delete
 export interface DeadLetters<T> {
   /** All of them, partition by partition, oldest first. */
   deadLetters(): AsyncIterable<DeadLetter<T>>;
-  /** Has them written once more, after what waits already; resolves how many. Those that something newer of their key has replaced are dropped, unless `collapse` is `none`. */
+  /**
+   * Has them written once more, after what waits already; resolves how many. Those that something newer of their key has replaced are dropped, unless `collapse` is `none`. One for which there is no
+   * room stays, and so do those behind it in its partition.
+   */
   retryDeadLetters(): Promise<number>;
   /** Drops them and resolves how many there were. */
   discardDeadLetters(): Promise<number>;
@@ -42,15 +45,19 @@ export function createDeadLetters<T>(
     }
   }
 
-  /** Those that are there now. Letters that come while they are seen to are left for the next time; the values are not needed. */
-  async function each(see: (partition: number, letter: Letter) => Promise<boolean>): Promise<number> {
-    let count = 0;
+  /** Counts those that come to an end, of what is there now. Letters that come while they are seen to are left for the next time; the values are not needed. */
+  async function count(end: string, see: (partition: number, letter: Letter) => Promise<string>): Promise<number> {
+    let ended = 0;
     for (let partition = 0; partition < config.partitions; partition++) {
       const letters: Letter[] = [];
       for await (const letter of walk(partition)) letters.push({ ...letter, bytes: undefined });
-      for (const letter of letters) if (await see(partition, letter)) count++;
+      for (const letter of letters) {
+        const outcome = await see(partition, letter);
+        if (outcome === 'full') break; // The next one of its key would overtake it.
+        if (outcome === end) ended++;
+      }
     }
-    return count;
+    return ended;
   }
 
   return {
@@ -59,8 +66,9 @@ export function createDeadLetters<T>(
         for await (const letter of walk(partition)) yield toDeadLetter(letter, decode);
       }
     },
-    retryDeadLetters: () => each(async (partition, letter) => (await log.revive(partition, letter)) === 'revived'),
-    discardDeadLetters: () => each((partition, letter) => log.discard(partition, letter)),
+    retryDeadLetters: () => count('revived', log.revive),
+    discardDeadLetters: () =>
+      count('discarded', async (partition, letter) => ((await log.discard(partition, letter)) ? 'discarded' : 'gone')),
   };
 }
 

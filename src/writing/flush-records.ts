@@ -39,8 +39,13 @@ const SETTLE_AGAIN_MS = 50;
 /** A record that was handed out so often alone, and neither written nor refused, ends the process that writes it. */
 const CRASHES = 10;
 
-/** Creates what writes claimed records. Fewer than `keepFrom` that are left are not worth keeping the partition for. */
-export function createFlush<T>(parts: FlushParts<T>, stopped: AbortSignal, keepFrom: () => number): Flush {
+/** Creates what writes claimed records. Fewer than `keepFrom` that are left are not worth keeping the partition for. A partition enters `failed` when what was claimed is to be claimed as another attempt. */
+export function createFlush<T>(
+  parts: FlushParts<T>,
+  stopped: AbortSignal,
+  keepFrom: () => number,
+  failed: Set<number>,
+): Flush {
   const { config, log, events, counters } = parts;
   const { name, attempts } = config;
   /** By partition, the record that this process has outlived without being rid of it. */
@@ -61,7 +66,7 @@ export function createFlush<T>(parts: FlushParts<T>, stopped: AbortSignal, keepF
     try {
       await write(at, decoded);
     } catch (error) {
-      return failed(at, decoded, toError(error));
+      return onFailure(at, decoded, toError(error));
     }
     const left = await settle(at, decoded);
     // Its next owner may have cached something newer before this one cached what it wrote.
@@ -105,8 +110,9 @@ export function createFlush<T>(parts: FlushParts<T>, stopped: AbortSignal, keepF
     await Promise.all(written.map((one) => parts.remember(one.written)));
   }
 
-  async function failed(at: Attempt, decoded: readonly DecodedRecord<T>[], error: Error): Promise<number> {
+  async function onFailure(at: Attempt, decoded: readonly DecodedRecord<T>[], error: Error): Promise<number> {
     const { partition, attempt } = at;
+    failed.add(partition);
     counters.count('failures', 1);
     events.tell('write:failed', { name, partition, records: decoded.length, attempt, error });
     const [first] = decoded;
@@ -115,7 +121,8 @@ export function createFlush<T>(parts: FlushParts<T>, stopped: AbortSignal, keepF
   }
 
   /** Keeps the partition while it waits: what comes after these records waits with them. */
-  async function retryLater({ hold, attempt }: Attempt): Promise<number> {
+  async function retryLater({ partition, hold, attempt }: Attempt): Promise<number> {
+    failed.add(partition);
     const backoffMs = Math.min(MAX_BACKOFF_MS, config.backoffMs * 2 ** Math.min(attempt - 1, 20));
     await sleepUnless(AbortSignal.any([stopped, hold.signal]), backoffMs);
     return AGAIN;

@@ -62,15 +62,16 @@ export function createMemoryWriteLog({ maxPending, maxDeadLetters, collapse }: W
     latest: async (number, key) => at(number).pending.get(key),
     isAwaited: async () => true, // Nobody else changes the key, and its own changes come one after the other.
     length: async (number) => at(number).records.length,
-    async claim(number, size, attempts) {
+    async claim(number, size, attempts, hasFailed) {
       const { records, handedOut } = at(number);
       const [head] = records;
       if (head === undefined) return { state: 'empty' };
-      const attempt = (handedOut.get(head.id) ?? 0) + 1;
+      const attemptOf = ({ id }: LogRecord): number => Math.max(1, (handedOut.get(id) ?? 0) + (hasFailed ? 1 : 0));
+      const attempt = attemptOf(head);
       // Those that were handed out with the head come again with it, and no others.
       const before = records.filter(({ id }) => handedOut.has(id)).length;
       const taken = records.slice(0, attempt > attempts ? 1 : Math.min(size, before === 0 ? size : before));
-      for (const { id } of taken) handedOut.set(id, (handedOut.get(id) ?? 0) + 1);
+      for (const record of taken) handedOut.set(record.id, attemptOf(record));
       return { state: 'mine', fence, attempt, records: taken };
     },
     renew: async () => true,

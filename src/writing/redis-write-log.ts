@@ -89,16 +89,15 @@ export function createRedisWriteLog(connection: Connection, keys: Keys, limits: 
       return ask('count pending', stream, () => reads.length(stream));
     },
 
-    async claim(partition, count, attempts): Promise<Claim> {
+    async claim(partition, count, attempts, hasFailed): Promise<Claim> {
       const places = keysOf(partition);
       const { lease, fence, stream } = places;
-      const reply = await ask('claim records', stream, () =>
-        claimRecords(client, { lease, fence, stream }, { owner, leaseMs, count, attempts: finite(attempts) }),
-      );
-      const [held, handedOut, ...fields] = reply as string[];
+      const args = { owner, leaseMs, count, attempts: finite(attempts), outcome: hasFailed ? 'failed' : '' };
+      const reply = await ask('claim records', stream, () => claimRecords(client, { lease, fence, stream }, args));
+      const [held, attempt, ...fields] = reply as string[];
       if (held === 'theirs' || held === 'empty' || held === undefined) return { state: held ?? 'empty' };
       const records = await ask('read values', stream, () => withBytes(places, toNamed(fields)));
-      return { state: 'mine', fence: held, attempt: Number(handedOut), records };
+      return { state: 'mine', fence: held, attempt: Number(attempt), records };
     },
 
     renew(partition, fence) {

@@ -21,7 +21,9 @@ export function createWriteConsumer<T>(parts: FlushParts<T>): WriteConsumer {
   const { config, log } = parts;
   const running = new Map<number, Promise<void>>();
   const stopped = new AbortController();
-  const flush = createFlush(parts, stopped.signal, keepFrom);
+  /** Partitions of which this process was given records that it could not write. */
+  const failed = new Set<number>();
+  const flush = createFlush(parts, stopped.signal, keepFrom, failed);
   let timer: NodeJS.Timeout | undefined;
   let drains = 0;
   let failures = 0;
@@ -37,7 +39,7 @@ export function createWriteConsumer<T>(parts: FlushParts<T>): WriteConsumer {
     let fence: string | undefined;
     while (!isStopped()) {
       const askedAt = performance.now();
-      const claim = await log.claim(partition, config.batchSize, config.attempts);
+      const claim = await log.claim(partition, config.batchSize, config.attempts, failed.delete(partition));
       failures = 0;
       if (claim.state !== 'mine') return;
       fence = claim.fence;

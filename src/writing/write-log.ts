@@ -22,7 +22,7 @@ export type Claim =
       readonly state: 'mine';
       /** Larger with every change of hands. */
       readonly fence: string;
-      /** How many times the first record has been handed out, this time included. */
+      /** How many times writing the first record was attempted, this time included. */
       readonly attempt: number;
       readonly records: readonly LogRecord[];
     };
@@ -52,8 +52,11 @@ export interface WriteLog {
   isAwaited(partition: number, key: string): Promise<boolean>;
   /** How many records there are that are not settled. */
   length(partition: number): Promise<number>;
-  /** Takes or keeps the partition and hands out its first records, so many at most; the first alone once it was handed out more than `attempts` times. */
-  claim(partition: number, count: number, attempts: number): Promise<Claim>;
+  /**
+   * Takes or keeps the partition and hands out its first records, so many at most; the first alone once it was attempted `attempts` times. It is another attempt if writing what was
+   * handed out last `hasFailed`, or that was handed out to another process.
+   */
+  claim(partition: number, count: number, attempts: number, hasFailed: boolean): Promise<Claim>;
   /** Keeps the partition for another lease; false: it is another's. */
   renew(partition: number, fence: string): Promise<boolean>;
   /** Lets others have the partition at once. */

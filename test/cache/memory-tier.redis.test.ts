@@ -80,6 +80,17 @@ describe('a copy in memory', () => {
     expect(await commandsOf(async () => store.readMany(['d:k', 'd:k']))).toEqual({ getrange: 2, zrangebyscore: 1 });
   });
 
+  it('that is not fresh any more costs what reading costs: Redis may have a newer one', async () => {
+    const { store } = open();
+    for (const address of ['d:a', 'd:b', 'h:c']) await keep(store, address, { freshMs: 20, staleMs: 60_000 });
+    await sleep(40);
+    for (const address of ['d:a', 'h:c']) {
+      expect(await commandsOf(async () => store.read(address))).toEqual({ get: 1, zrangebyscore: 1 });
+    }
+    expect(await commandsOf(async () => store.readMany(['d:a', 'd:b']))).toEqual({ mget: 1, zrangebyscore: 1 });
+    expect((await store.read('d:a')).found?.state).toBe('stale');
+  });
+
   it('needs no Redis at all within the bound', async () => {
     const { store } = open({ maxStaleness: '1h' });
     await keep(store, 'd:k', large);
@@ -158,13 +169,12 @@ describe('what another process changes', () => {
     await change(other);
     const changedAt = performance.now();
     const late: (string | undefined)[] = [];
-    while (performance.now() - changedAt < 400) {
+    while (late.length < 20) {
       const askedAt = performance.now();
       const text = await textAt(one, 'd:k');
       if (askedAt - changedAt > 200) late.push(text);
       await sleep(3);
     }
-    expect(late.length).toBeGreaterThan(0);
     expect(late).not.toContain('old');
   });
 

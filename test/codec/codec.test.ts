@@ -83,6 +83,7 @@ describe('a stored value', () => {
 
   it('has undefined where a list had holes', async () => {
     expect(shape(await stored(Object.assign([], { 1: 'a', length: 3 })))).toBe(shape([undefined, 'a', undefined]));
+    expect(await stored(Object.assign([], { length: 10_000 }))).toHaveLength(10_000);
   });
 
   it('is plain JSON when JSON keeps everything', () => {
@@ -166,6 +167,7 @@ describe('what cannot be stored', () => {
     ['a promise', { user: Promise.resolve(1) }],
     ['more than 500 levels of lists', nested(501, (inner) => [inner])],
     ['more than 500 levels of Maps', nested(501, (inner) => new Map([[inner, 1]]))],
+    ['more than 10,000 holes in a list', { list: Object.assign([], { 1_000_000: 1 }) }],
     ['a cycle of plain objects', ((a: { b?: object }) => (a.b = { a }))({})],
     [
       'a toJSON that fails',

@@ -279,6 +279,25 @@ describe('a load that never ends', () => {
   });
 });
 
+describe.each(BACKENDS)('a shared load that fails on %s', (_name, connect, place) => {
+  it('is told of once, however many get something older in its place', async () => {
+    const suite = openSuite(connect(), place);
+    const told: string[] = [];
+    suite.events.on('cache:error', ({ operation, error }) => told.push(`${operation}: ${error.message}`));
+    const options = { ttl: '30ms', jitter: 0, failSafe: '1m' } as const;
+    await suite.data.getOrSet('k', () => 'old', options);
+    await sleep(60);
+    const held = heldLoad<string>();
+    const calls = Array.from({ length: 10 }, () => suite.data.getOrSet('k', held.load, options));
+    await held.begun;
+    const late = suite.data.getOrSet('k', held.load, { ...options, softTimeout: '10ms' });
+    expect(await late).toBe('old');
+    held.fail(new Error('database is away'));
+    expect(new Set(await Promise.all(calls))).toEqual(new Set(['old']));
+    expect([held.calls(), told]).toEqual([1, ['load "k": database is away']]);
+  });
+});
+
 describe('on a Redis that answers reads and refuses everything else', () => {
   const user = uniquePrefix();
   const admin = testRedis();

@@ -200,6 +200,38 @@ describe.each(SHARED_BACKENDS)('write-behinds of two processes on %s', (_name, c
     expect(sink.batches).toEqual([]);
   });
 
+  it('count no attempt where the answer that handed a record out came too late', async () => {
+    const prefix = uniquePrefix();
+    const recorder = openBehind<number>(clients[1], { write: () => undefined, consumer: 'off' }, { prefix });
+    const client = connect() as Redis | Cluster;
+    const call = client.call.bind(client) as (...args: string[]) => Promise<unknown>;
+    let late = 0;
+    Object.assign(client, {
+      async call(...args: string[]) {
+        const reply = await call(...args);
+        if (args[0]?.startsWith('eval') && Array.isArray(reply) && reply.length > 2 && ++late <= 4)
+          throw new Error('late');
+        return reply;
+      },
+    });
+    const attempts: number[] = [];
+    const { behind } = openBehind<number>(
+      client,
+      {
+        attempts: 2,
+        flushInterval: '5ms',
+        write(_batch, { attempt }) {
+          attempts.push(attempt);
+          if (attempts.length < 3) throw new Error('storage is away');
+        },
+      },
+      { prefix },
+    );
+    await recorder.behind.set('a', 1);
+    expect(await behind.drain({ timeout: '10s' })).toBe(true);
+    expect([late > 4, attempts, behind.stats().dead]).toEqual([true, [1, 2, 3], 0]);
+  });
+
   it('give a record up that ends every process which writes it', async () => {
     const prefix = uniquePrefix();
     const sink = createSink<number>();

@@ -19,7 +19,7 @@ it('asks no replica for what waits to be written, because it may not have it yet
   await log.append(0, { key: 'k', bytes: Buffer.from([255, 0]) });
   expect(await log.length(0)).toBe(1);
   expect(await log.latest(0, 'k')).toEqual({ key: 'k', bytes: Buffer.from([255, 0]) });
-  const claimed = await log.claim(0, 10, 5);
+  const claimed = await log.claim(0, 10, 5, false);
   if (claimed.state !== 'mine') throw new Error(claimed.state);
   const [record] = claimed.records;
   if (record === undefined) throw new Error('no record');

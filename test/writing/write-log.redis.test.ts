@@ -217,7 +217,7 @@ async function append({ log }: Owner, model: Model, key: string, text: string): 
 }
 
 async function claim(owner: Owner, model: Model, count: number): Promise<void> {
-  const claimed = await owner.log.claim(0, count, Infinity);
+  const claimed = await owner.log.claim(0, count, Infinity, count > 1);
   if (model.waiting.length === 0) {
     expect(claimed.state).toBe('empty');
     if (model.holder === owner) model.holder = undefined;
