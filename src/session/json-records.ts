@@ -103,6 +103,14 @@ export function createJsonRecords({ connection, prefix, absoluteMs, onConflict }
     return written(ref, stored, fields, now);
   }
 
+  /** The absolute timeout of a session that connect-redis has created begins with its first use here. */
+  async function date(ref: SessionRef, createdAt: number, ttlMs: number): Promise<void> {
+    const stored = await text(ref);
+    const parsed = stored === undefined ? undefined : fromJsonText(stored);
+    if (stored === undefined || typeof parsed !== 'object' || parsed.createdAt !== undefined) return;
+    await swap(ref, stored, toJsonText(parsed.fields, createdAt), ttlMs); // When others have changed it meanwhile: next time.
+  }
+
   function written(ref: SessionRef, stored: string, fields: SessionRecord['fields'], createdAt: number): SessionRecord {
     const now = Date.now();
     touchedAt.set(ref.handle, now);
@@ -146,6 +154,7 @@ export function createJsonRecords({ connection, prefix, absoluteMs, onConflict }
       if (key === undefined) return 'gone';
       if (Date.now() - (touchedAt.get(ref.handle) ?? 0) < everyMs) return 'recent';
       const ttlMs = Math.ceil(Math.min(idleMs, createdAt + absoluteMs - Date.now()));
+      if (Number.isFinite(absoluteMs)) await date(ref, createdAt, ttlMs);
       const isThere = await guard(
         { operation: 'touch session', key, fallback: noFallback },
         () => client.pexpire(key, ttlMs), // A time that has passed deletes it.

@@ -24,7 +24,7 @@ describe.each([
   const other = connect();
 
   /** Processes of several phases on one place. */
-  function processes(...phases: Phase[]): Store[] {
+  function processes(phases: readonly Phase[], options: SessionPlaceOptions = {}): Store[] {
     const prefix = uniquePrefix();
     const connectRedisPrefix = `${prefix}:old:`;
     return phases.map((phase, i) => {
@@ -37,6 +37,7 @@ describe.each([
           deadline: '5s',
           connectRedisPrefix,
           ...PHASES[phase],
+          ...options,
         }),
       );
     });
@@ -56,7 +57,7 @@ describe.each([
   }
 
   it('phase one reads what connect-redis wrote, and connect-redis reads what phase one writes', async () => {
-    const [old, one] = processes('old', 'one') as [Store, Store];
+    const [old, one] = processes(['old', 'one']) as [Store, Store];
     const id = await create(old, { user: 'ada' });
     const session = await openKnown(one, id);
     session['views'] = 1;
@@ -73,8 +74,26 @@ describe.each([
     expect(await show(one, own)).toBeUndefined();
   });
 
+  it.each(['one', 'two'] as const)(
+    'phase %s ends at its absolute timeout a session that is only read',
+    async (phase) => {
+      const options = { absoluteTimeout: '900ms', touchInterval: 0 } as const;
+      const [old, ours, next] = processes(['old', phase, 'two'], options) as [Store, Store, Store];
+      const [read, changed] = [await create(old, { user: 'ada' }), await create(old, { user: 'bob' })];
+      for (let i = 0; i < 4; i++) {
+        for (const id of [read, changed]) await touch(ours, await openKnown(ours, id));
+        await sleep(150);
+      }
+      const session = await openKnown(next, changed);
+      session['views'] = 1;
+      await save(next, session);
+      await sleep(500);
+      expect([await show(ours, read), await show(next, changed)]).toEqual([undefined, undefined]);
+    },
+  );
+
   it('phase one does not bring back what connect-redis has ended', async () => {
-    const [old, one] = processes('old', 'one') as [Store, Store];
+    const [old, one] = processes(['old', 'one']) as [Store, Store];
     const id = await create(old, { user: 'ada' });
     const slow = await openKnown(one, id);
     await destroy(old, id);
