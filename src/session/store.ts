@@ -1,6 +1,7 @@
 import { RedisStore } from 'connect-redis';
 import type { Request } from 'express';
 import type { Session, SessionData } from 'express-session';
+import { inBatches } from '../core/in-batches.ts';
 import { createEnds } from './ends.ts';
 import type { LoadedSession, SessionEngine } from './engine.ts';
 import { refOf } from './handle.ts';
@@ -8,9 +9,6 @@ import type { SessionRef } from './records.ts';
 import { changeOf, cookieChangeOf, fromFields, type SessionChange } from './session-data.ts';
 
 type Callback<T = void> = (error?: unknown, value?: T) => unknown;
-
-/** Sessions read at a time by `all` and ended at a time by `clear`. */
-const BATCH = 100;
 
 /**
  * A store for express-session, in place of connect-redis' RedisStore: what has ended does not come back, and of two requests that change different properties neither loses.
@@ -102,7 +100,7 @@ export class RedisSessionStore extends RedisStore {
   }
 
   async #clear(): Promise<void> {
-    for await (const refs of this.#batches()) await Promise.all(refs.map((ref) => this.#engine.end(ref)));
+    for await (const refs of this.#engine.records.scan()) await inBatches(refs, (ref) => this.#engine.end(ref));
   }
 
   /** How many sessions there are. */
@@ -129,8 +127,8 @@ export class RedisSessionStore extends RedisStore {
   async #all(): Promise<(SessionData & { id: string })[]> {
     const found: (SessionData & { id: string })[] = [];
     const seen = new Set<string>();
-    for await (const refs of this.#batches()) {
-      const records = await Promise.all(refs.map(async (ref) => [ref, await this.#engine.records.read(ref)] as const));
+    for await (const refs of this.#engine.records.scan()) {
+      const records = await inBatches(refs, async (ref) => [ref, await this.#engine.records.read(ref)] as const);
       for (const [ref, record] of records) {
         if (record === undefined || record === 'corrupt' || seen.has(ref.handle)) continue;
         seen.add(ref.handle);
@@ -139,12 +137,6 @@ export class RedisSessionStore extends RedisStore {
       }
     }
     return found;
-  }
-
-  async *#batches(): AsyncGenerator<readonly SessionRef[]> {
-    for await (const refs of this.#engine.records.scan()) {
-      for (let from = 0; from < refs.length; from += BATCH) yield refs.slice(from, from + BATCH);
-    }
   }
 
   /** SCAN may name a key twice. */

@@ -74,3 +74,12 @@ describe.each(PLACES)('sessions on %s', (_name, place) => {
     expect(await show(store, id)).toEqual({ small: 'x' });
   });
 });
+
+it('a session that is larger than all the memory there is for sessions is refused, and stays what it was', async () => {
+  const store = prepare(createSessionStore({ backend: 'memory', memory: '4kb', prefix: uniquePrefix() }));
+  const id = await create(store, { small: 'x' });
+  const session = await openKnown(store, id);
+  session['large'] = 'x'.repeat(4_096);
+  await expect(save(store, session)).rejects.toThrow('memory is 4096');
+  expect(await show(store, id)).toEqual({ small: 'x' });
+});
