@@ -41,7 +41,12 @@ export function createMiddleware(parts: MiddlewareParts): RequestHandler {
 /** Browsers send a cookie below its path only: elsewhere there is no session. */
 function isOnPath(req: Request, cookie: SessionCookie): boolean {
   const path = cookie.pathFor(req);
-  return path === '/' || (PATH.exec(req.originalUrl ?? req.url)?.[1] ?? '').startsWith(path);
+  return path === '/' || (PATH.exec(urlOf(req))?.[1] ?? '').startsWith(path);
+}
+
+/** Only Express keeps the original one. */
+function urlOf({ originalUrl, url }: Partial<Request>): string {
+  return originalUrl ?? url ?? '';
 }
 
 /** Of a request target, as it was sent: `/path?query`, or with a host before it. */
