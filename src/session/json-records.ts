@@ -3,7 +3,7 @@ import { createBounded } from '../core/bounded.ts';
 import { RedisError } from '../core/errors.ts';
 import { mayReadReplicas } from '../redis/client.ts';
 import type { Connection } from '../redis/connection.ts';
-import { noFallback } from '../redis/guard.ts';
+import { noFallback, toRedisError } from '../redis/guard.ts';
 import { scanKeys } from '../redis/scan.ts';
 import { readJson } from './read-json.lua.ts';
 import { refOf } from './handle.ts';
@@ -86,7 +86,7 @@ export function createJsonRecords({ connection, prefix, absoluteMs, onConflict }
       (await guard({ operation: 'destroy session', key, fallback: noFallback }, () =>
         client.multi().get(key).del(key).exec(),
       )) ?? [];
-    if (deleteError) throw new RedisError('destroy session', deleteError.message, { cause: deleteError });
+    if (deleteError) throw toRedisError('destroy session', deleteError);
     return readError ? undefined : ((former as string | null) ?? undefined);
   }
 
