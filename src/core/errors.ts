@@ -89,12 +89,12 @@ export class SessionConflictError extends SessionError {
   }
 }
 
-/** The session is larger than `maxBytes`. Nothing was saved. */
+/** The session is larger than `maxBytes`, or than all the `memory` that the embedded backend has. Nothing was saved. */
 export class SessionTooLargeError extends SessionError {
   override readonly name = 'SessionTooLargeError';
 
-  constructor(bytes: number, maxBytes: number) {
-    const message = `The session has ${bytes} bytes, and maxBytes is ${maxBytes}. Keep large values elsewhere and their key in the session.`;
+  constructor(bytes: number, maxBytes: number, option: 'maxBytes' | 'memory' = 'maxBytes') {
+    const message = `The session has ${bytes} bytes, and ${option} is ${maxBytes}. Keep large values elsewhere and their key in the session.`;
     super('ERR_SESSION_TOO_LARGE', message, { status: 500 });
   }
 }

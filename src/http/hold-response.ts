@@ -128,12 +128,13 @@ function refuse(): never {
 /** Makes a response look as if its headers were sent. Returns what undoes it, with the status as it was. */
 function freezeHead(res: Freezable): () => void {
   const { setHeader, appendHeader, removeHeader, statusCode } = res;
+  const message = res.req.httpVersionMajor === 1 ? { statusMessage: res.statusMessage } : {}; // HTTP/2 warns who asks.
   if (res[FROZEN] === undefined) Object.defineProperty(res, 'headersSent', HEADERS_SENT);
   res[FROZEN] = (res[FROZEN] ?? 0) + 1;
   Object.assign(res, REFUSING);
   return () => {
     res[FROZEN] = (res[FROZEN] ?? 1) - 1;
-    Object.assign(res, { setHeader, appendHeader, removeHeader, statusCode });
+    Object.assign(res, { setHeader, appendHeader, removeHeader, statusCode, ...message });
   };
 }
 

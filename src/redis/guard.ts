@@ -173,7 +173,16 @@ async function answerInstead<Fallback>(
 /** What callers see of an error of the client. */
 export function toRedisError(operation: string, cause: unknown): RedisError {
   const reason = cause instanceof Error ? cause.message : String(cause);
+  hideCommands(cause);
   return new RedisError(operation, `Redis failed to ${operation}: ${reason}`, { cause });
+}
+
+/** The client's errors carry what was sent: keys and contents, which whoever logs an error does not mean to log. */
+function hideCommands(cause: unknown): void {
+  if (!(cause instanceof Error)) return;
+  for (const name of ['command', 'previousErrors']) {
+    if (name in cause) Object.defineProperty(cause, name, { enumerable: false });
+  }
 }
 
 /** An error reply proves a server that answers (it may be full or read-only), unless the reply says that it cannot serve at all. */

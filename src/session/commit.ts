@@ -172,8 +172,10 @@ function saveNow(exchange: SessionExchange): Promise<unknown> | undefined {
 
 /** The response has told its status: that it is not whole is all that can still be said. */
 function cut(exchange: SessionExchange, error: unknown): void {
+  const { req, res } = exchange;
   detach(exchange, error);
-  exchange.res.destroy();
+  // Over HTTP/2 a stream that is closed without an error is no failure to its client.
+  res.destroy(req.httpVersionMajor > 1 ? new Error('The session could not be saved.', { cause: error }) : undefined);
 }
 
 function ignore(): void {

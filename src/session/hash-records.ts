@@ -71,7 +71,7 @@ export function createHashRecords(options: HashRecordsOptions): SessionRecords {
             { session: key },
             {
               mode: write.base === undefined ? 'create' : 'update',
-              createdAt: write.base?.createdAt ?? 0,
+              createdAt: (write.base ?? write).createdAt ?? 0,
               idleMs: Math.ceil(write.idleMs),
               absoluteMs: absolute,
               indexedUntil: Math.floor(write.indexedUntil),

@@ -3,7 +3,7 @@ import { createBounded } from '../core/bounded.ts';
 import { RedisError } from '../core/errors.ts';
 import { mayReadReplicas } from '../redis/client.ts';
 import type { Connection } from '../redis/connection.ts';
-import { noFallback } from '../redis/guard.ts';
+import { noFallback, toRedisError } from '../redis/guard.ts';
 import { scanKeys } from '../redis/scan.ts';
 import { readJson } from './read-json.lua.ts';
 import { refOf } from './handle.ts';
@@ -86,7 +86,7 @@ export function createJsonRecords({ connection, prefix, absoluteMs, onConflict }
       (await guard({ operation: 'destroy session', key, fallback: noFallback }, () =>
         client.multi().get(key).del(key).exec(),
       )) ?? [];
-    if (deleteError) throw new RedisError('destroy session', deleteError.message, { cause: deleteError });
+    if (deleteError) throw toRedisError('destroy session', deleteError);
     return readError ? undefined : ((former as string | null) ?? undefined);
   }
 
@@ -101,6 +101,14 @@ export function createJsonRecords({ connection, prefix, absoluteMs, onConflict }
     }
     await guard({ operation: 'save session', key, fallback: noFallback }, () => client.set(key, stored, 'PX', ttlMs));
     return written(ref, stored, fields, now);
+  }
+
+  /** The absolute timeout of a session that connect-redis has created begins with its first use here. */
+  async function date(ref: SessionRef, createdAt: number, ttlMs: number): Promise<void> {
+    const stored = await text(ref);
+    const parsed = stored === undefined ? undefined : fromJsonText(stored);
+    if (stored === undefined || typeof parsed !== 'object' || parsed.createdAt !== undefined) return;
+    await swap(ref, stored, toJsonText(parsed.fields, createdAt), ttlMs); // When others have changed it meanwhile: next time.
   }
 
   function written(ref: SessionRef, stored: string, fields: SessionRecord['fields'], createdAt: number): SessionRecord {
@@ -146,6 +154,7 @@ export function createJsonRecords({ connection, prefix, absoluteMs, onConflict }
       if (key === undefined) return 'gone';
       if (Date.now() - (touchedAt.get(ref.handle) ?? 0) < everyMs) return 'recent';
       const ttlMs = Math.ceil(Math.min(idleMs, createdAt + absoluteMs - Date.now()));
+      if (Number.isFinite(absoluteMs)) await date(ref, createdAt, ttlMs);
       const isThere = await guard(
         { operation: 'touch session', key, fallback: noFallback },
         () => client.pexpire(key, ttlMs), // A time that has passed deletes it.

@@ -1,6 +1,7 @@
 import type { Request } from 'express';
 import type { SessionData } from 'express-session';
 import { SessionRevokedError, SessionUnavailableError, TooManySessionsError } from '../core/errors.ts';
+import { inBatches } from '../core/in-batches.ts';
 import type { Stamp } from '../register/mirror.ts';
 import { toRecordText } from '../register/records.ts';
 import type { SessionEngine } from './engine.ts';
@@ -123,7 +124,7 @@ async function keepLimit(engine: SessionEngine, userId: string, own: string): Pr
     throw new TooManySessionsError(config.maxSessions);
   }
   const excess = live.slice(0, Math.max(0, live.length - config.maxSessions)).filter(({ entry }) => entry !== own);
-  const ended = await Promise.all(excess.map(({ ref }) => engine.end(ref)));
+  const ended = await inBatches(excess, ({ ref }) => engine.end(ref));
   // One that is not created yet stays: its login finds out itself.
   await index.leave(
     userId,
@@ -134,9 +135,9 @@ async function keepLimit(engine: SessionEngine, userId: string, own: string): Pr
 /** Entries whose session exists, or may be about to; the others leave. */
 async function liveEntries({ index, records }: SessionEngine, userId: string): ReturnType<typeof index.list> {
   const entries = await index.list(userId);
-  const areLive = await Promise.all(
-    entries.map(async ({ ref, loginAt }) => mayBeUnderWay(records, loginAt) || (await records.exists(ref))),
-  );
+  const isLive = async ({ ref, loginAt }: (typeof entries)[number]): Promise<boolean> =>
+    mayBeUnderWay(records, loginAt) || records.exists(ref);
+  const areLive = await inBatches(entries, isLive);
   await index.leave(
     userId,
     entries.filter((_entry, i) => areLive[i] === false).map(({ entry }) => entry),

@@ -1,6 +1,7 @@
 import type { Request } from 'express';
 import type { SessionData } from 'express-session';
 import type { IncomingMessage } from 'node:http';
+import { inBatches } from '../core/in-batches.ts';
 import { toRecordText } from '../register/records.ts';
 import { loginOf, type SessionEngine } from './engine.ts';
 import { exempt } from './exempt.ts';
@@ -93,7 +94,7 @@ export function createManager(stateOf: () => SessionState): SessionManager {
 
   async function listed(userId: string, currentHandle?: string): Promise<SessionInfo[]> {
     const entries = await stateOf().engine.index.list(userId);
-    const found = await Promise.all(entries.map(({ ref }) => infoOf(ref, currentHandle)));
+    const found = await inBatches(entries, ({ ref }) => infoOf(ref, currentHandle));
     return found.flatMap((info) => (info?.userId === userId ? [withoutData(info)] : []));
   }
 
@@ -105,7 +106,7 @@ export function createManager(stateOf: () => SessionState): SessionManager {
     // Logins under way find the record, or are found in the index.
     const stamp = await register.invalidate([{ mode: 'hard', kind: 'user', value: toRecordText(userId) }]);
     const doomed = (await index.list(userId)).filter(({ ref }) => !excepted.has(ref.handle));
-    const ended = await Promise.all(doomed.map(({ ref }) => engine.end(ref)));
+    const ended = await inBatches(doomed, ({ ref }) => engine.end(ref));
     const left = doomed.filter(({ loginAt }, i) => ended[i] === true || !mayBeUnderWay(engine.records, loginAt));
     await index.leave(
       userId,

@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { SessionTooLargeError } from '../core/errors.ts';
 import type { RecordSettings, SessionRecord, SessionRecords, SessionWrite, WriteOutcome } from './records.ts';
 
 /** What the table itself takes for one session, roughly. */
@@ -8,8 +9,7 @@ const OVERHEAD_BYTES = 400;
 export function createMemoryRecords(maxBytes: number, { absoluteMs, onConflict }: RecordSettings): SessionRecords {
   const records = new LRUCache<string, SessionRecord>({
     maxSize: maxBytes,
-    sizeCalculation: ({ fields }) =>
-      [...fields].reduce((sum, [name, text]) => sum + name.length + text.length, OVERHEAD_BYTES),
+    sizeCalculation: sizeOf,
     ttlAutopurge: false,
     ttl: 1, // Each is given its own.
   });
@@ -34,6 +34,8 @@ export function createMemoryRecords(maxBytes: number, { absoluteMs, onConflict }
       records.delete(handle);
       return 'gone';
     }
+    const bytes = sizeOf(record);
+    if (bytes > maxBytes) throw new SessionTooLargeError(bytes, maxBytes, 'memory');
     records.set(handle, record, { ttl });
     return { ...record, fields: write.fields };
   }
@@ -75,4 +77,8 @@ export function createMemoryRecords(maxBytes: number, { absoluteMs, onConflict }
       yield [...records.keys()].filter((handle) => records.has(handle)).map((handle) => ({ handle }));
     },
   };
+}
+
+function sizeOf({ fields }: SessionRecord): number {
+  return [...fields].reduce((sum, [name, text]) => sum + name.length + text.length, OVERHEAD_BYTES);
 }

@@ -41,7 +41,12 @@ export function createMiddleware(parts: MiddlewareParts): RequestHandler {
 /** Browsers send a cookie below its path only: elsewhere there is no session. */
 function isOnPath(req: Request, cookie: SessionCookie): boolean {
   const path = cookie.pathFor(req);
-  return path === '/' || (PATH.exec(req.originalUrl)?.[1] ?? '').startsWith(path);
+  return path === '/' || (PATH.exec(urlOf(req))?.[1] ?? '').startsWith(path);
+}
+
+/** Only Express keeps the original one. */
+function urlOf({ originalUrl, url }: Partial<Request>): string {
+  return originalUrl ?? url ?? '';
 }
 
 /** Of a request target, as it was sent: `/path?query`, or with a host before it. */
@@ -49,8 +54,13 @@ const PATH = /^(?:[a-z][a-z\d+.-]*:\/\/[^/?#]*)?([^?#]*)/i;
 
 function proceed(exchange: SessionExchange): void {
   watchUse(exchange.req);
-  commitSession(exchange);
+  if (hasResponse(exchange)) commitSession(exchange);
   exchange.next();
+}
+
+/** Servers of WebSockets read the session of an upgrade request with `{}` in place of a response: what they change they save themselves. */
+function hasResponse({ res }: { readonly res: Partial<SessionExchange['res']> }): boolean {
+  return typeof res.writeHead === 'function';
 }
 
 /** The session could not be read. */

@@ -57,7 +57,8 @@ export function createMigratingRecords({ hash, json, format, onConflict }: Migra
         continue;
       }
       const fields = merge(theirs.fields, write.fields, write.changed, write.removed);
-      const outcome = await hash.write(ref, { ...write, base: undefined, fields });
+      const createdAt = theirs.createdAt ?? base.createdAt;
+      const outcome = await hash.write(ref, { ...write, base: undefined, fields, createdAt });
       if ((await json.take(ref)) !== undefined) return asWritten(outcome, write);
       await hash.remove(ref); // It was ended while it was on its way.
       return 'gone';

@@ -28,6 +28,8 @@ export interface SessionRecord {
 export interface SessionWrite {
   /** What the writer has read. Absent: the session is new, whatever is there is replaced. */
   readonly base: SessionRecord | undefined;
+  /** Of a record without `base`. Default: now. */
+  readonly createdAt?: number;
   /** All properties as they are to be. */
   readonly fields: Fields;
   /** Which of them the writer has changed. */

@@ -11,8 +11,7 @@ type Attributes = Parameters<typeof serialize>[2];
  */
 export function addPrivacy(res: Response, hasCookie: boolean): void {
   if (hasCookie) addTargetedPrivacy(res);
-  if (res.hasHeader('vary')) res.vary('Cookie');
-  else res.setHeader('Vary', 'Cookie');
+  addVaryCookie(res);
   const text = res.getHeader('cache-control');
   if (text === undefined) {
     res.setHeader('Cache-Control', 'private');
@@ -27,6 +26,13 @@ export function addPrivacy(res: Response, hasCookie: boolean): void {
   if (given.some(isPublic) && !hasCookie) return;
   const kept = given.filter((directive) => !isPublic(directive));
   res.setHeader('Cache-Control', ['private', ...kept].join(', '));
+}
+
+/** Without Express' own `vary`, which a server of WebSockets does not have: it runs the middleware before its handshakes. */
+function addVaryCookie(res: Response): void {
+  const given = [res.getHeader('vary') ?? []].flat().join(', ');
+  if (/(?:^|,)\s*(?:\*|cookie)\s*(?:,|$)/i.test(given)) return;
+  res.setHeader('Vary', given === '' ? 'Cookie' : `${given}, Cookie`);
 }
 
 /** Those who obey a header of their own do not look at `Cache-Control` (RFC 9213). */

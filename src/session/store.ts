@@ -1,16 +1,13 @@
 import { RedisStore } from 'connect-redis';
 import type { Request } from 'express';
 import type { Session, SessionData } from 'express-session';
+import { endAll, nameOf, type NamedSession, readAll, refsOfAll } from './all-sessions.ts';
 import { createEnds } from './ends.ts';
 import type { LoadedSession, SessionEngine } from './engine.ts';
 import { refOf } from './handle.ts';
-import type { SessionRef } from './records.ts';
-import { changeOf, cookieChangeOf, fromFields, type SessionChange } from './session-data.ts';
+import { changeOf, cookieChangeOf, type SessionChange } from './session-data.ts';
 
 type Callback<T = void> = (error?: unknown, value?: T) => unknown;
-
-/** Sessions read at a time by `all` and ended at a time by `clear`. */
-const BATCH = 100;
 
 /**
  * A store for express-session, in place of connect-redis' RedisStore: what has ended does not come back, and of two requests that change different properties neither loses.
@@ -98,17 +95,13 @@ export class RedisSessionStore extends RedisStore {
 
   /** Ends every session there is. */
   override clear(callback?: Callback): Promise<void> {
-    return answer(this.#clear(), callback);
-  }
-
-  async #clear(): Promise<void> {
-    for await (const refs of this.#batches()) await Promise.all(refs.map((ref) => this.#engine.end(ref)));
+    return answer(endAll(this.#engine), callback);
   }
 
   /** How many sessions there are. */
   override length(callback?: Callback<number>): Promise<number> {
     return answer(
-      this.#handles().then((refs) => refs.size),
+      refsOfAll(this.#engine).then((refs) => refs.size),
       callback,
     );
   }
@@ -116,42 +109,14 @@ export class RedisSessionStore extends RedisStore {
   /** Names all sessions: by handle, since ids are not kept; by id in the connect-redis format. */
   override ids(callback?: Callback<string[]>): Promise<string[]> {
     return answer(
-      this.#handles().then((refs) => [...refs.values()].map(nameOf)),
+      refsOfAll(this.#engine).then((refs) => [...refs.values()].map(nameOf)),
       callback,
     );
   }
 
   /** All sessions, each with its name as `id`. They are all in memory at once: for small numbers, and tools. */
-  override all(callback?: Callback<(SessionData & { id: string })[]>): Promise<(SessionData & { id: string })[]> {
-    return answer(this.#all(), callback);
-  }
-
-  async #all(): Promise<(SessionData & { id: string })[]> {
-    const found: (SessionData & { id: string })[] = [];
-    const seen = new Set<string>();
-    for await (const refs of this.#batches()) {
-      const records = await Promise.all(refs.map(async (ref) => [ref, await this.#engine.records.read(ref)] as const));
-      for (const [ref, record] of records) {
-        if (record === undefined || record === 'corrupt' || seen.has(ref.handle)) continue;
-        seen.add(ref.handle);
-        const data = fromFields(record.fields, record.touchedAt);
-        if (data !== undefined) found.push({ ...data, id: nameOf(ref) });
-      }
-    }
-    return found;
-  }
-
-  async *#batches(): AsyncGenerator<readonly SessionRef[]> {
-    for await (const refs of this.#engine.records.scan()) {
-      for (let from = 0; from < refs.length; from += BATCH) yield refs.slice(from, from + BATCH);
-    }
-  }
-
-  /** SCAN may name a key twice. */
-  async #handles(): Promise<Map<string, SessionRef>> {
-    const handles = new Map<string, SessionRef>();
-    for await (const refs of this.#engine.records.scan()) for (const ref of refs) handles.set(ref.handle, ref);
-    return handles;
+  override all(callback?: Callback<NamedSession[]>): Promise<NamedSession[]> {
+    return answer(readAll(this.#engine), callback);
   }
 
   /** The hook that tells a session that was loaded from a new one. */
@@ -273,10 +238,6 @@ function ignore(): void {
 
 function isObject(value: unknown): boolean {
   return typeof value === 'object' && value !== null;
-}
-
-function nameOf({ id, handle }: SessionRef): string {
-  return id ?? handle;
 }
 
 /** Calls back exactly once, outside of the promise, so that what the callback throws is no rejection of ours. */

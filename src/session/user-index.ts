@@ -84,7 +84,8 @@ export function createMemoryUserIndex(): UserIndex {
     async enter(userId, { entry, session, untilMs }) {
       lastUs = Math.max(lastUs + 1, Date.now() * 1_000);
       const entered = entry ?? `${lastUs}:${session}`;
-      const entries = new Map([...(users.get(userId) ?? [])].filter(([, until]) => until > Date.now()));
+      const entries = users.get(userId) ?? new Map<string, number>();
+      sweep(entries);
       users.set(userId, entries.set(entered, untilMs));
       return { entry: entered, count: entries.size };
     },
@@ -94,7 +95,18 @@ export function createMemoryUserIndex(): UserIndex {
       if (known?.size === 0) users.delete(userId);
     },
     async list(userId) {
-      return [...(users.get(userId)?.keys() ?? [])].map(toEntry);
+      return [...(users.get(userId)?.keys() ?? [])].map(toEntry).toSorted((a, b) => a.loginAt - b.loginAt);
     },
   };
+}
+
+/** Drops entries whose instant has passed. Looks at two at each login, so that more can leave than come, and puts those that stay behind all others. */
+function sweep(entries: Map<string, number>): void {
+  for (let i = 0; i < 2; i++) {
+    const [first] = entries;
+    if (first === undefined) return;
+    const [entry, until] = first;
+    entries.delete(entry);
+    if (until > Date.now()) entries.set(entry, until);
+  }
 }

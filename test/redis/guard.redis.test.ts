@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Redis, type RedisOptions } from 'ioredis';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -65,6 +66,19 @@ describe('a guarded call', () => {
     expect(error).toMatchObject({ code: 'ERR_TIMEOUT', operation: 'test', timeoutMs: DEADLINE_MS });
     expect(performance.now() - askedAt).toBeGreaterThan(DEADLINE_MS - 5);
     expect(tookMs).toBeLessThan(DEADLINE_MS + TOLERANCE_MS);
+  });
+
+  it('fails with an error that shows nobody what was sent', async () => {
+    await client.set('text', 'x');
+    const sent = [
+      () => client.hset('text', 'name', 'my own thoughts'),
+      () => client.multi().set('text', 'my own thoughts').call('set', 'my own thoughts').exec(),
+    ];
+    for (const send of sent) {
+      const { error } = await g.call('text', send);
+      expect(error?.cause).toBeInstanceOf(Error);
+      expect(inspect(error, { depth: Infinity })).not.toContain('thoughts');
+    }
   });
 
   it('rejects with the error that its fallback throws', async () => {

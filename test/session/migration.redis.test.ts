@@ -3,6 +3,7 @@ import { RedisStore } from 'connect-redis';
 import type { Store } from 'express-session';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createSessionStore, type SessionPlaceOptions } from '../../src/index.ts';
+import { handleOf } from '../../src/session/handle.ts';
 import { create, destroy, openKnown, prepare, regenerate, save, show, touch } from '../../src/testing/session-steps.ts';
 import { until } from '../http-cache/support.ts';
 import { testCluster, testRedis, uniquePrefix } from '../support/connections.ts';
@@ -24,8 +25,8 @@ describe.each([
   const other = connect();
 
   /** Processes of several phases on one place. */
-  function processes(...phases: Phase[]): Store[] {
-    const prefix = uniquePrefix();
+  function processes(phases: readonly Phase[], options: SessionPlaceOptions = {}): Store[] {
+    const { prefix = uniquePrefix() } = options;
     const connectRedisPrefix = `${prefix}:old:`;
     return phases.map((phase, i) => {
       const client = i % 2 === 0 ? redis : other;
@@ -37,6 +38,7 @@ describe.each([
           deadline: '5s',
           connectRedisPrefix,
           ...PHASES[phase],
+          ...options,
         }),
       );
     });
@@ -56,7 +58,7 @@ describe.each([
   }
 
   it('phase one reads what connect-redis wrote, and connect-redis reads what phase one writes', async () => {
-    const [old, one] = processes('old', 'one') as [Store, Store];
+    const [old, one] = processes(['old', 'one']) as [Store, Store];
     const id = await create(old, { user: 'ada' });
     const session = await openKnown(one, id);
     session['views'] = 1;
@@ -73,8 +75,25 @@ describe.each([
     expect(await show(one, own)).toBeUndefined();
   });
 
+  it.each(['one', 'two'] as const)('phase %s begins the absolute timeout of what is only read, once', async (phase) => {
+    const prefix = uniquePrefix();
+    const options = { prefix, absoluteTimeout: '1m', touchInterval: 0 } as const;
+    const [old, ours, next] = processes(['old', phase, 'two'], options) as [Store, Store, Store];
+    const id = await create(old, { user: 'ada' });
+    await touch(ours, await openKnown(ours, id));
+    await sleep(300);
+    const session = await openKnown(ours, id);
+    await touch(ours, session);
+    expect(await redis.pttl(`${prefix}:old:${id}`)).toBeLessThan(59_750);
+    const moved = await openKnown(next, id);
+    moved['views'] = 1;
+    await save(next, moved);
+    const left = await redis.pttl(`${prefix}:sess:${handleOf(id)}`);
+    expect([left > 0, left < 59_750]).toEqual([true, true]);
+  });
+
   it('phase one does not bring back what connect-redis has ended', async () => {
-    const [old, one] = processes('old', 'one') as [Store, Store];
+    const [old, one] = processes(['old', 'one']) as [Store, Store];
     const id = await create(old, { user: 'ada' });
     const slow = await openKnown(one, id);
     await destroy(old, id);

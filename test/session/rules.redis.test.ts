@@ -22,7 +22,7 @@ describe.each(PLACES)('sessions on %s', (_name, place) => {
   }
 
   it('end at their absolute timeout, however busy they are', async () => {
-    const store = storeWith({ absoluteTimeout: '900ms', touchInterval: 0 });
+    const store = storeWith({ absoluteTimeout: '2s', touchInterval: 0 });
     const id = await create(store, { user: 'ada' });
     const session = await openKnown(store, id);
     for (let i = 0; i < 4; i++) {
@@ -32,7 +32,7 @@ describe.each(PLACES)('sessions on %s', (_name, place) => {
       await save(store, session);
     }
     expect(await show(store, id)).toEqual({ user: 'ada', i: 3 });
-    await sleep(900);
+    await sleep(2_000);
     expect(await show(store, id)).toBeUndefined();
   });
 
@@ -73,4 +73,13 @@ describe.each(PLACES)('sessions on %s', (_name, place) => {
     await expect(save(store, session)).rejects.toThrow('1024');
     expect(await show(store, id)).toEqual({ small: 'x' });
   });
+});
+
+it('a session that is larger than all the memory there is for sessions is refused, and stays what it was', async () => {
+  const store = prepare(createSessionStore({ backend: 'memory', memory: '4kb', prefix: uniquePrefix() }));
+  const id = await create(store, { small: 'x' });
+  const session = await openKnown(store, id);
+  session['large'] = 'x'.repeat(4_096);
+  await expect(save(store, session)).rejects.toThrow('memory is 4096');
+  expect(await show(store, id)).toEqual({ small: 'x' });
 });
