@@ -134,7 +134,8 @@ function describe(
 ): void {
   const { res, config } = exchange;
   if (wishes.isPrivate && !res.hasHeader('cache-control')) res.setHeader('Cache-Control', 'private');
-  addCacheStatus(res, { forward, ...became }, statusKey(exchange));
+  const detail = hasUsedSession(exchange.req) ? 'session-used' : undefined;
+  addCacheStatus(res, { forward, ...became, detail }, statusKey(exchange));
   if (plan === undefined) return;
   // From the store it may come in either form.
   if (config.compressBytes !== Infinity && isCompressible(plan.head)) res.vary('Accept-Encoding');
