@@ -3,7 +3,7 @@ import { pathToFileURL } from 'node:url';
 import { describe, expect, it } from '@jest/globals';
 import express from 'express';
 import { programFile } from '../support/programs.ts';
-import { ask, listen, openSuite, verdict } from './support.ts';
+import { ask, HIT, listen, openSuite, PLACES, STORED, verdict } from './support.ts';
 
 describe('what earlier middleware has put', () => {
   const asked = async (port: number, path: string, header: string): Promise<string[]> => {
@@ -52,6 +52,57 @@ describe('what earlier middleware has put', () => {
       }
     },
   );
+});
+
+describe.each(PLACES)('on %s', (place) => {
+  it('a header of earlier middleware that the handler has removed is not there on a hit, a 304 or a freshened response either', async () => {
+    const app = express().disable('x-powered-by');
+    app.use((_req, res, next) => {
+      res.set({ 'X-Frame-Options': 'DENY', 'X-Other': 'stays' });
+      next();
+    });
+    const send: express.RequestHandler = (_req, res) => {
+      res.removeHeader('X-Frame-Options');
+      res.set('ETag', '"v1"').send('x');
+    };
+    const suite = openSuite(place);
+    app.get('/', suite.cache({ ttl: '1m' }), send);
+    app.get('/stale', suite.cache({ policy: 'rfc9111' }), (req, res, next) => {
+      res.set('Cache-Control', 'max-age=1').set('Age', '1');
+      send(req, res, next);
+    });
+    const port = await listen(app);
+    for (const path of ['/', '/stale']) {
+      for (const headers of [{}, {}, { 'If-None-Match': '"v1"' }, {}]) {
+        const answer = await ask(port, path, { headers });
+        expect([answer.headers['x-frame-options'], answer.headers['x-other']]).toEqual([undefined, 'stays']);
+      }
+    }
+  });
+});
+
+describe('clientTtl', () => {
+  it('is for caches of one client where a further one could not tell requests apart as this does', async () => {
+    const app = express();
+    const { cache } = openSuite('memory');
+    const options = { ttl: '1m', clientTtl: '10s' } as const;
+    app.get('/key', cache(options), (req, res) => res.send(req.get('X-Api-Key') ?? 'nobody'));
+    app.get('/cookie', cache({ ...options, cookies: ['theme'] }), (req, res) => res.send(req.headers.cookie));
+    app.get('/absent', cache(options), (req, res) => res.send(req.headers.cookie ?? 'nobody'));
+    app.get('/named', cache(options), (req, res) => res.vary('X-Tenant').send(req.get('X-Tenant') ?? 'none'));
+    const port = await listen(app);
+    for (const [path, headers, expected] of [
+      ['/key', { 'X-Api-Key': 'ann' }, 'private, max-age=10'],
+      ['/cookie', { Cookie: 'theme=dark' }, 'private, max-age=10'],
+      ['/absent', {}, 'private, max-age=10'],
+      ['/named', {}, 'max-age=10'],
+    ] as const) {
+      for (const known of [STORED, HIT]) {
+        const answer = await ask(port, path, { headers });
+        expect([path, verdict(answer), answer.headers['cache-control']]).toEqual([path, known, expected]);
+      }
+    }
+  });
 });
 
 describe('a user whom only the session knows', () => {
