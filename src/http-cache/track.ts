@@ -207,7 +207,11 @@ interface Watching {
 function watchWhence(req: Request, res: Response, { note, pause }: Watching): void {
   for (const name of KEYED_GETTERS) quieten(req, name, { note, pause });
   for (const name of ['ip', 'ips'] as const) watch(req, name, () => note('given', `req.${name}`));
-  if (req.httpVersionMajor !== 1) return;
+  if (req.httpVersionMajor !== 1) {
+    // Behind a proxy of Node's, where its own properties cannot be watched.
+    for (const name of ['socket', 'connection', 'stream']) watch(req, name, () => note('given', `req.${name}`));
+    return;
+  }
   const release = watchSocket(req.socket, () => note('given', 'the address or certificate of the connection'));
   res.once('close', release);
 }
