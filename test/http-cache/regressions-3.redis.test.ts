@@ -110,7 +110,7 @@ describe('a user whom only the session knows', () => {
     const suite = openSuite('memory');
     const app = express();
     app.use(suite.session({ secret: 'a secret that is long enough for this', cookie: { secure: false } }));
-    const user = (req: express.Request): string => String(req.session.id);
+    const user = (req: express.Request): string => req.session.id;
     app.get('/', suite.cache({ ttl: '1m', user, cacheStatus: 'debug' }), (_req, res) => res.send('x'));
     app.get('/none', suite.cache({ ttl: '1m', cacheStatus: 'debug' }), (_req, res) => res.send('x'));
     const port = await listen(app);
@@ -120,7 +120,7 @@ describe('a user whom only the session knows', () => {
     expect(verdict(await ask(port, '/none'))).toBe('fwd=uri-miss; stored; key="GET:/none"');
   });
 
-  it('is told of in development, once for a route', () => {
+  it('is told of in development, once for a route, and so are two routes that share an entry', () => {
     const program = `
       import express from 'express';
       import { createSuite } from ${JSON.stringify(pathToFileURL(programFile('src/index.ts')).href)};
@@ -129,16 +129,20 @@ describe('a user whom only the session knows', () => {
       app.use(suite.session({ secret: 'a secret that is long enough for this', cookie: { secure: false } }));
       app.get('/mine/:id', suite.cache({ ttl: '1m', user: (req) => String(req.session.id) }), (req, res) => res.send('x'));
       app.get('/none', suite.cache({ ttl: '1m', user: () => 'ann' }), (req, res) => res.send('x'));
+      const cached = suite.cache({ ttl: '1m', query: [] });
+      app.get('/home', (req, res, next) => next(req.query.member === '' ? undefined : 'route'), cached, (req, res) => res.send('x'));
+      app.get('/home', cached, (req, res) => res.send('x'));
       const server = app.listen(0, async () => {
         const at = 'http://127.0.0.1:' + server.address().port;
-        for (const path of ['/mine/1', '/mine/2', '/none']) await fetch(at + path);
+        for (const path of ['/mine/1', '/mine/2', '/none', '/home?member', '/home', '/home']) await fetch(at + path);
         server.close();
         await suite.close();
       });`;
     const env = { ...process.env, NODE_ENV: 'development', NODE_OPTIONS: '' };
     const { stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', program], { encoding: 'utf8', env });
-    const warnings = stderr.split('\n').filter((line) => line.includes('The cached route'));
-    expect(warnings).toHaveLength(1);
+    const warnings = stderr.split('\n').filter((line) => line.includes('ExpressRedisSuiteWarning'));
+    expect(warnings).toHaveLength(2);
     expect(warnings[0]).toMatch(/\/mine\/:id stores nothing .* user/);
+    expect(warnings[1]).toContain('Two cached routes /home answer one URL');
   });
 });
