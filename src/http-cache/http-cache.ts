@@ -8,6 +8,7 @@ import { type CacheOptions, toCacheConfig } from './options.ts';
 import { bodyDigest } from './query-body.ts';
 import { partNeeded, serve } from './serve.ts';
 import { stateOf } from './shared.ts';
+import { warnOfSharedKey } from './undeclared.ts';
 import { handleUnsafe } from './unsafe.ts';
 
 export { isRefresh } from './background.ts';
@@ -63,6 +64,7 @@ function answer(base: ExchangeBase, body?: string): Promise<void> | undefined {
     stayOut(base, 'bypass');
     return undefined;
   }
+  if (base.state.isDevelopment) warnOfSharedKey(exchange);
   const lookup = base.state.variants.read(exchange.key, partNeeded(exchange));
   if (lookup instanceof Promise) return lookup.then((outcome) => serve(exchange, outcome));
   return serve(exchange, lookup) ?? undefined;

@@ -13,7 +13,7 @@ import { type CachePolicy, type PolicyConfig, toPolicy } from './policy.ts';
 export interface CacheOptions {
   /** How long responses are fresh here. Nothing of it is told to clients. Default: what the handler's own headers say. */
   readonly ttl?: Ttl | undefined;
-  /** How long clients may use a response without asking: adds `Cache-Control: max-age` where the handler set none. No purge reaches a client. Default: not at all. */
+  /** How long clients may use a response without asking: adds `Cache-Control: max-age` where the handler set none, `private` where the key holds more than `Vary` tells. No purge reaches a client. Default: not at all. */
   readonly clientTtl?: Duration | undefined;
   /** First part of the keys of this route, before a colon: `invalidate({ prefix: 'api:' })`. */
   readonly keyPrefix?: string | undefined;

@@ -22,6 +22,7 @@ export interface Representation {
   readonly reason: string | undefined;
   readonly field: FieldReader;
   readonly headers: StorableHead['headers'];
+  readonly removed?: StorableHead['removed'];
 }
 
 /** Circumstances of a response. */
@@ -90,6 +91,7 @@ function decidePlan(response: Representation, { exchange, wishes, tracker, delay
         now,
       ),
       shape: tracker?.shape,
+      isForOne: isForOne(field, identity, tracker),
     },
     tags,
     varyNames,
@@ -99,7 +101,7 @@ function decidePlan(response: Representation, { exchange, wishes, tracker, delay
 }
 
 function headOf(
-  { status, reason, headers }: Representation,
+  { status, reason, headers, removed }: Representation,
   storage: Storage,
   initialAgeMs: number,
   { policy }: CacheConfig,
@@ -113,6 +115,7 @@ function headOf(
     status,
     reason: reason === '' ? undefined : reason,
     // RFC 9110 §6.6.1: what has no Date gets that of its arrival.
+    removed: removed?.length === 0 ? undefined : removed,
     headers: hasDate ? kept : [...kept, ['Date', new Date(now).toUTCString()]],
     age: initialAgeMs || undefined,
     staleWhileRevalidate: storage.staleWhileRevalidateMs || undefined,
@@ -147,6 +150,13 @@ function varyNamesOf(field: FieldReader, tracker: Tracker | undefined, config: C
   return [...new Set([...named, ...read])].filter((name) => !config.vary.includes(name)).toSorted();
 }
 
+/** Whether requests are told apart here by what no cache further out knows of. */
+function isForOne(field: FieldReader, identity: string, tracker: Tracker | undefined): boolean | undefined {
+  if (tracker === undefined) return undefined;
+  const named = fieldNames(field('vary'));
+  return identity !== 'none' || tracker.keyedHeaders().some((name) => !named.includes(name)) || undefined;
+}
+
 /** Only true is yes: what has no types may answer nothing, or a promise. */
 function meetsCondition(req: Request, res: Response, { condition }: CacheConfig): boolean {
   const answer: unknown = condition === undefined || condition(req, res);
@@ -167,7 +177,11 @@ export function inheritPlan(
   return {
     ...plan,
     tags,
-    head: { ...plan.head, shape: plan.head.shape?.filter((name) => basis.head.shape?.includes(name)) },
+    head: {
+      ...plan.head,
+      shape: plan.head.shape?.filter((name) => basis.head.shape?.includes(name)),
+      isForOne: plan.head.isForOne ?? basis.head.isForOne,
+    },
     varyNames: [...new Set([...plan.varyNames, ...varyNames])].toSorted(),
     isNeutral: plan.isNeutral && isNeutral(basis.entry),
   };

@@ -12,7 +12,14 @@ import { joinParts, partOf } from './partial.ts';
 import { inheritPlan, type Plan, planOf, type Representation, toRecorded } from './plan.ts';
 import type { Recorded } from './recorded.ts';
 import { clientCacheControl, statusKey } from './replay.ts';
-import { type HeadersBefore, reasonOf, resetReason, type StorableHead, storableHeaders } from './response-head.ts';
+import {
+  type HeadersBefore,
+  reasonOf,
+  removedHeaders,
+  resetReason,
+  type StorableHead,
+  storableHeaders,
+} from './response-head.ts';
 import { agrees, identifies, mergeHeaders, readerOf, validationOf } from './revalidate.ts';
 
 /** The handler's answer goes to its client as it comes, and is kept while it may be stored. */
@@ -115,7 +122,7 @@ function representationOf({ exchange, basis }: Fill, before: HeadersBefore): Rep
   const field = fieldOf(res);
   const headers = storableHeaders(res, before);
   if (req.method !== 'HEAD' || basis === undefined) {
-    return { status: res.statusCode, reason: reasonOf(res), field, headers };
+    return { status: res.statusCode, reason: reasonOf(res), field, headers, removed: removedHeaders(res, before) };
   }
   if (!agrees(field, basis.head, basis.head.size ?? basis.entry.bodyBytes)) {
     disown(exchange);
@@ -123,7 +130,8 @@ function representationOf({ exchange, basis }: Fill, before: HeadersBefore): Rep
   }
   if (!identifies(field, basis.head)) return undefined;
   const merged = mergeHeaders(basis.head.headers, headers);
-  return { status: basis.head.status, reason: basis.head.reason, field: readerOf(merged, field), headers: merged };
+  const { status, reason, removed } = basis.head;
+  return { status, reason, field: readerOf(merged, field), headers: merged, removed };
 }
 
 /** Says what the client and caches further out should know. */
@@ -134,14 +142,15 @@ function describe(
 ): void {
   const { res, config } = exchange;
   if (wishes.isPrivate && !res.hasHeader('cache-control')) res.setHeader('Cache-Control', 'private');
-  addCacheStatus(res, { forward, ...became }, statusKey(exchange));
+  const detail = hasUsedSession(exchange.req) ? 'session-used' : undefined;
+  addCacheStatus(res, { forward, ...became, detail }, statusKey(exchange));
   if (plan === undefined) return;
   // From the store it may come in either form.
   if (config.compressBytes !== Infinity && isCompressible(plan.head)) res.vary('Accept-Encoding');
   const tagLine = tagLineOf(config.tagField, plan.tags);
   if (tagLine !== undefined) res.setHeader(...tagLine);
   if (config.clientTtlMs !== undefined && !res.hasHeader('cache-control')) {
-    res.setHeader('Cache-Control', clientCacheControl(config, 0));
+    res.setHeader('Cache-Control', clientCacheControl(config, plan.head, 0));
   }
 }
 

@@ -6,7 +6,7 @@ import type { Exchange } from './exchange.ts';
 import type { CacheConfig } from './options.ts';
 import { rangeInPart } from './partial.ts';
 import { type ByteRange, rangeFor, resolveRange } from './range.ts';
-import type { ResponseHead } from './response-head.ts';
+import type { ResponseHead, StorableHead } from './response-head.ts';
 
 /** A stored response that is about to be sent. */
 export interface Replay {
@@ -32,13 +32,14 @@ export function replay(exchange: Exchange, { head, body, bodyBytes, ageMs, statu
   const { req, res, config } = exchange;
   if (res.headersSent) return;
   const isUnchanged = heedsConditions(head.status) && isNotModified(conditionsOf(req.headers), head);
+  for (const name of head.removed ?? []) res.removeHeader(name);
   // One by one: writeHead copies what it is given, which costs twice as much.
   for (const [name, value] of head.headers) {
     if (isUnchanged && describesBody(name)) continue;
     if (isOverlay !== true || !res.hasHeader(name)) res.setHeader(name, value);
   }
   if (config.clientTtlMs !== undefined && !res.hasHeader('cache-control')) {
-    res.setHeader('Cache-Control', clientCacheControl(config, ageMs));
+    res.setHeader('Cache-Control', clientCacheControl(config, head, ageMs));
   }
   res.setHeader('Age', String(Math.floor(ageMs / 1_000)));
   addCacheStatus(res, status, statusKey(exchange));
@@ -52,9 +53,11 @@ export function statusKey({ config, key }: Pick<Exchange, 'config' | 'key'>): st
   return config.isDebug ? key.name : undefined;
 }
 
-/** `max-age` counts from when the response was made, so the age it has already is added. */
-export function clientCacheControl({ clientTtlMs = 0, user }: CacheConfig, ageMs: number): string {
-  return `${user === undefined ? '' : 'private, '}max-age=${Math.floor((clientTtlMs + ageMs) / 1_000)}`;
+/** `max-age` counts from when the response was made, so the age it has already is added. `private` where caches further out do not know what the key tells apart. */
+export function clientCacheControl(config: CacheConfig, { isForOne }: StorableHead, ageMs: number): string {
+  const { clientTtlMs = 0, user, cookies } = config;
+  const isShared = user === undefined && isForOne !== true && typeof cookies === 'string';
+  return `${isShared ? '' : 'private, '}max-age=${Math.floor((clientTtlMs + ageMs) / 1_000)}`;
 }
 
 /** Kept compressed: it comes in two forms, whose ETag is the same only in meaning (RFC 9110 §8.8.3.3). */

@@ -23,9 +23,9 @@ const HARMLESS = new Set([
   'tracestate',
 ]);
 
-/** Fields that browsers send of themselves, in many values: a response that depends on one says so in `Vary`, or the route declares it. */
+/** Fields that browsers send of themselves, in many values: a response that depends on one says so in `Vary`, or the route declares it. Not Origin and Referer: who reads them by name means to repeat them, or to tell askers apart. */
 const ORDINARY =
-  /^(?:accept(?:-.*)?|user-agent|referer|origin|dnt|te|via|priority|save-data|upgrade-insecure-requests|sec-(?:ch|fetch|gpc|purpose)\b.*)$/;
+  /^(?:accept(?:-.*)?|user-agent|dnt|te|via|priority|save-data|upgrade-insecure-requests|sec-(?:ch|fetch|gpc|purpose)\b.*)$/;
 
 const CREDENTIAL =
   /auth|cookie|token|api-?key|secret|session|\bs?sid\b|jwt|credential|password|user|account|tenant|identity|principal|e-?mail|client-?(?:id|cert|dn|verify)/;

@@ -57,6 +57,10 @@ export interface StorableHead {
   readonly size?: number | undefined;
   /** What earlier middleware had put on the request whose handler was watched, by name. */
   readonly shape?: readonly string[] | undefined;
+  /** Names of headers that earlier middleware sets and the handler took back. */
+  readonly removed?: readonly string[] | undefined;
+  /** It was told apart by what caches further out do not know of: they may not keep it for others. */
+  readonly isForOne?: boolean | undefined;
   /** The ETag is of the cache's making. */
   readonly hasOwnEtag?: boolean | undefined;
 }
@@ -132,6 +136,11 @@ export function storableHeaders(res: ServerResponse, before: HeadersBefore): Sto
   return headers;
 }
 
+/** Headers that were there before the handler ran, and are not any more. */
+export function removedHeaders(res: ServerResponse, before: HeadersBefore): string[] {
+  return [...before.keys()].filter((name) => !res.hasHeader(name));
+}
+
 /** Header names in the handler's spelling; HTTP/2 has no other spelling than lower case. */
 function rawHeaderNames(res: ServerResponse & { getRawHeaderNames?: () => string[] }): string[] {
   return res.getRawHeaderNames?.() ?? res.getHeaderNames();
@@ -157,18 +166,23 @@ export function decodeHead(metadata: Buffer): ResponseHead | undefined {
 
 /** What is not sent but decides how the rest is. */
 function isConsistent(head: StorableHead): boolean {
-  const { reason, coding, size, revalidate, shape, ...times } = head as { readonly [K in keyof StorableHead]: unknown };
+  const { reason, coding, size, revalidate, shape, removed, ...times } = head as {
+    readonly [K in keyof StorableHead]: unknown;
+  };
   if (reason !== undefined && typeof reason !== 'string') return false;
   for (const ms of [times.age, times.staleWhileRevalidate, times.staleIfError]) {
     if (ms !== undefined && !(typeof ms === 'number' && ms >= 0 && ms < Infinity)) return false;
   }
   if (revalidate !== undefined && revalidate !== 'must' && revalidate !== 'declared') return false;
-  if (shape !== undefined && !(Array.isArray(shape) && shape.every((name: unknown) => typeof name === 'string')))
-    return false;
+  if (!isListOfText(shape) || !isListOfText(removed)) return false;
   if (size !== undefined && !(Number.isSafeInteger(size) && Number(size) >= 0)) return false;
   const isEncoded = head.headers.some(([name]) => name.toLowerCase() === 'content-encoding');
   if (coding !== undefined && (coding !== 'gzip' || size === undefined || isEncoded)) return false;
   return head.part === undefined || (head.status === 206 && isPart(head.part));
+}
+
+function isListOfText(list: unknown): boolean {
+  return list === undefined || (Array.isArray(list) && list.every((name: unknown) => typeof name === 'string'));
 }
 
 function isPart({ first, last, length }: StoredPart): boolean {

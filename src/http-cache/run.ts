@@ -2,6 +2,7 @@ import { entryKey } from '../cache/tags.ts';
 import type { EntryDraft } from '../cache/entry.ts';
 import type { Lease, LeaseOutcome } from '../cache/leases.ts';
 import { inTime, within } from '../core/deadline.ts';
+import { hasUsedSession } from '../core/request-marks.ts';
 import type { Dependencies } from '../register/ledger.ts';
 import type { Stamp } from '../register/mirror.ts';
 import type { Forward } from './cache-status.ts';
@@ -18,7 +19,7 @@ import { validationOf } from './revalidate.ts';
 import type { Outcome, SharedResponse } from './shared.ts';
 import type { Stored } from './stale.ts';
 import { isTracked, track } from './track.ts';
-import { warnOfUndeclared } from './undeclared.ts';
+import { warnOfSession, warnOfUndeclared } from './undeclared.ts';
 import type { Located } from './vary.ts';
 
 /** A request waits for another's answer so long at most, then runs its own handler. */
@@ -193,7 +194,9 @@ function outcomeOf(fill: Fill, { share, settle }: Sharing): FillOutcome {
   const { exchange, tracker } = fill;
   const { state, flightKey, req } = exchange;
   const warn = (varyNames: readonly string[]): void => {
-    if (tracker !== undefined && state.isDevelopment) warnOfUndeclared(exchange.route, tracker, varyNames);
+    if (!state.isDevelopment) return;
+    if (hasUsedSession(req)) warnOfSession(exchange.route);
+    else if (tracker !== undefined) warnOfUndeclared(exchange.route, tracker, varyNames);
   };
   return {
     recorded(response) {

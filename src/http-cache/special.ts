@@ -48,6 +48,7 @@ function receiveValidation({ fill, outcome, before, delayMs, startedAt }: Fillin
     reason: basis.head.reason,
     field: readerOf(headers, fieldOf(res)),
     headers,
+    removed: basis.head.removed,
   };
   const { coding, size, hasOwnEtag } = basis.head;
 
@@ -113,6 +114,7 @@ function receiveCompletion({ fill, outcome, before, delayMs, startedAt }: Fillin
         reason: undefined,
         field: readerOf(whole.headers, fieldOf(res)),
         headers: whole.headers,
+        removed: whole.removed,
       };
       const plan = attempt(exchange, (): Plan | undefined => {
         const newest = planOf(response, { exchange, wishes, tracker, delayMs });

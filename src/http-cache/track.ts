@@ -3,7 +3,7 @@ import type { Request, Response } from 'express';
 import type { CacheConfig } from './options.ts';
 import { foreignParameters } from './from-url.ts';
 import { isAddress, isCredential, isHarmless, tellsApart, USUAL_CREDENTIALS } from './request-fields.ts';
-import { namesOn, shapeOf } from './request-shape.ts';
+import { KEYED_GETTERS, namesOn, shapeOf, valuesOn } from './request-shape.ts';
 import { type HeaderReadings, type OnRead, watch, watchedHeaders } from './watch.ts';
 import { watchSocket } from './watch-socket.ts';
 
@@ -18,7 +18,7 @@ export interface Tracker {
   keyedHeaders(): readonly string[];
   /** Everything undeclared that was read, for people. */
   undeclared(): readonly string[];
-  /** What earlier middleware had put on the request and on `res.locals`. */
+  /** What earlier middleware had put on the request, on its response and on `res.locals`. */
   readonly shape: readonly string[];
   /** Runs what is not the handler's: its reads do not count. */
   pause<T>(call: () => T): T;
@@ -37,9 +37,6 @@ const BESIDE_COOKIES = new Set<PropertyKey>([
   '_passport',
 ]);
 
-/** Express answers these from what is in the key. */
-const KEYED_GETTERS = ['protocol', 'secure', 'hostname', 'host', 'subdomains'] as const;
-
 /** Whether handlers of a route are watched. Where the route says by what requests are told apart, it has said what there is to know. */
 export function isTracked({ cookies, user, vary }: CacheConfig): boolean {
   return cookies === 'track' && user === undefined && !vary.some(isCredential);
@@ -57,7 +54,7 @@ interface Readings {
 type Note = (level: 'absent' | 'given', name?: string) => void;
 
 /**
- * Puts a watch on a request and on `res.locals`. The objects stay what they are; their properties become accessors. What middleware keeps in closures or in an
+ * Puts a watch on a request, and on what others put on its response and on `res.locals`. The objects stay what they are; their properties become accessors. What middleware keeps in closures or in an
  * AsyncLocalStorage cannot be seen.
  */
 export function track(req: Request, res: Response, config: CacheConfig): Tracker {
@@ -172,6 +169,10 @@ function watchProperties(req: Request, res: Response, note: Note): void {
     const onRead = noteAs(hasCredentials ? '' : 'session', `the parameter ${name}`);
     if (!watch(target, name, onRead)) onRead(target);
   }
+  for (const name of valuesOn(res)) {
+    const onRead = noteAs('', `res.${name}`);
+    if (!watch(res, name, onRead)) onRead(res);
+  }
   const locals = res.locals as object | undefined;
   if (locals === undefined) return;
   for (const name of Reflect.ownKeys(locals)) {
@@ -197,21 +198,36 @@ function isEmptyObject(value: unknown): boolean {
   return typeof value === 'object' && value !== null && Object.keys(value).length === 0;
 }
 
+interface Watching {
+  readonly note: Note;
+  readonly pause: Tracker['pause'];
+}
+
 /** From where a request comes. */
-function watchWhence(req: Request, res: Response, { note, pause }: { note: Note; pause: Tracker['pause'] }): void {
-  for (const name of KEYED_GETTERS) quieten(req, name, pause);
+function watchWhence(req: Request, res: Response, { note, pause }: Watching): void {
+  for (const name of KEYED_GETTERS) quieten(req, name, { note, pause });
   for (const name of ['ip', 'ips'] as const) watch(req, name, () => note('given', `req.${name}`));
-  if (req.httpVersionMajor !== 1) return;
+  if (req.httpVersionMajor !== 1) {
+    // Behind a proxy of Node's, where its own properties cannot be watched.
+    for (const name of ['socket', 'connection', 'stream']) watch(req, name, () => note('given', `req.${name}`));
+    return;
+  }
   const release = watchSocket(req.socket, () => note('given', 'the address or certificate of the connection'));
   res.once('close', release);
 }
 
-/** What a getter of Express' reads does not count. */
-function quieten(req: Request, name: (typeof KEYED_GETTERS)[number], pause: Tracker['pause']): void {
+/** What a getter of Express' reads does not count; what somebody has put in its place does, where that says otherwise. */
+function quieten(req: Request, name: (typeof KEYED_GETTERS)[number], { note, pause }: Watching): void {
   const prototype = Object.getPrototypeOf(req) as object;
+  const ofExpress = (): unknown => pause(() => Reflect.get(prototype, name, req) as unknown);
+  if (Object.hasOwn(req, name) && String(pause(() => req[name])) !== String(ofExpress())) {
+    const onRead = (): void => note('given', `req.${name}`);
+    if (!watch(req, name, onRead)) onRead();
+    return;
+  }
   Reflect.defineProperty(req, name, {
     configurable: true,
     enumerable: false,
-    get: () => pause(() => Reflect.get(prototype, name, req) as unknown),
+    get: ofExpress,
   });
 }

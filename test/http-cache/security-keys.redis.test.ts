@@ -30,6 +30,8 @@ describe.each(POLICIES)('attacks on the key, policy %s', (policy, options) => {
       'X-HTTP-Method-Override',
       'X-Unheard-Of',
       'Forwarded',
+      'Origin',
+      'Referer',
       'Cookie',
     ])('%s', async (name) => {
       const port = await serving(reflecting(name, policy === 'rfc9111'), options);

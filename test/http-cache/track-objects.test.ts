@@ -212,11 +212,17 @@ describe('over HTTP/2', () => {
     const cache = cacheOf();
     app.get('/same', cache, (_req, res) => void res.end(`run ${++runs}`));
     app.get('/own', cache, (req, res) => void res.end(`cookie ${req.headers.cookie}`));
+    app.get(
+      '/from',
+      cache,
+      (req, res) => void res.end(`port ${req.socket.remotePort}, address ${req.socket.remoteAddress}`),
+    );
     const server = http2.createServer(app as never).listen(0, '127.0.0.1');
     await once(server, 'listening');
-    const session = http2.connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
-    const get = async (path: string, cookie: string): Promise<string> => {
-      const stream = session.request({ ':path': path, cookie });
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const session = http2.connect(url);
+    const get = async (path: string, cookie?: string, by = session): Promise<string> => {
+      const stream = by.request({ ':path': path, ...(cookie !== undefined && { cookie }) });
       let text = '';
       for await (const chunk of stream.setEncoding('utf8')) text += String(chunk);
       return text;
@@ -225,6 +231,10 @@ describe('over HTTP/2', () => {
       expect(await get('/same', cookie)).toBe('run 1');
       expect(await get('/own', cookie)).toBe(`cookie ${cookie}`);
     }
+    const other = http2.connect(url);
+    const ports = [await get('/from'), await get('/from', undefined, other)];
+    expect(ports[0]).not.toBe(ports[1]);
+    other.close();
     session.close();
     server.close();
   });
