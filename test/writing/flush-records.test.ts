@@ -68,9 +68,9 @@ describe('writing what was claimed', () => {
     const write = jest.fn();
     const log = createMemoryWriteLog(config);
     const parts = { ...rest, config: { ...config, write }, log };
-    const flush = createFlush<string>(parts, new AbortController().signal, () => 1);
+    const flush = createFlush<string>(parts, new AbortController().signal, () => 1, new Set());
     await log.append(0, { key: 'a', bytes: Buffer.from('x') });
-    const claim = await log.claim(0, 1, 1);
+    const claim = await log.claim(0, 1, 1, false);
     if (claim.state !== 'mine') throw new Error('unreachable');
     const askedAt = performance.now() - askedBeforeMs;
     await flush({ ...claim, partition: 0, askedAt });

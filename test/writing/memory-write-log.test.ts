@@ -5,7 +5,7 @@ import type { Claim, WriteLog } from '../../src/writing/write-log.ts';
 const LIMITS = { name: 'log', leaseMs: 60_000, maxPending: 6, maxDeadLetters: 2, collapse: 'last' } as const;
 
 async function claimed(log: WriteLog): Promise<Extract<Claim, { state: 'mine' }>> {
-  const claim = await log.claim(0, 10, Infinity);
+  const claim = await log.claim(0, 10, Infinity, false);
   if (claim.state !== 'mine') throw new Error(`It is ${claim.state}`);
   return claim;
 }

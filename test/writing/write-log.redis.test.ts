@@ -108,7 +108,7 @@ describe.each([
   const keys = createKeys(uniquePrefix());
   const log = createRedisWriteLog(connection, keys, { ...LIMITS, collapse: 'last' });
   const claimed = async (partition: number, by = log): Promise<Mine> => {
-    const claim = await by.claim(partition, 10, Infinity);
+    const claim = await by.claim(partition, 10, Infinity, false);
     if (claim.state !== 'mine') throw new Error(`It is ${claim.state}`);
     return claim;
   };
