@@ -3,8 +3,8 @@ import express, { type Request, type RequestHandler } from 'express';
 import type { CacheOptions } from '../../src/index.ts';
 import { ask, HIT, listen, openSuite, PLACES, verdict } from './support.ts';
 
-const AGE = '60ms';
-const past = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 80));
+const AGE = '400ms';
+const past = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 450));
 
 /** A route whose responses are soon stale and then validated. */
 function validated(place: 'memory' | 'redis', handler: RequestHandler, before: RequestHandler[] = []) {
