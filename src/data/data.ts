@@ -150,10 +150,11 @@ function cacheOf(
       const settings = settingsOf.load(options, key);
       settings.signal?.throwIfAborted();
       const full = space.full(key);
-      if (state.onStack.has(addressOf(full)))
+      const address = addressOf(full);
+      if (state.onStack.has(address))
         throw new TypeError(`"${full}": its loader asks for it itself. Load it there, or use another key.`);
-      const request = { key: full, address: addressOf(full), settings, load };
-      const lookup = state.store.read(request.address);
+      const request = { key: full, address, settings, load };
+      const lookup = state.store.read(address);
       return answer(state, request, lookup instanceof Promise ? await lookup : lookup);
     },
     async getOrSetMany(keys, load, options) {

@@ -4,6 +4,7 @@ import { entryKey, keyPurge } from '../cache/tags.ts';
 import { toTtlMs, type Ttl } from '../core/duration.ts';
 import { RedisError } from '../core/errors.ts';
 import { matchesGlob } from '../core/glob.ts';
+import { inBatches } from '../core/in-batches.ts';
 import { type Encoded, UNREADABLE } from '../codec/codec.ts';
 import type { CacheKey, DataCache } from './data-cache.ts';
 import { keptAs, lifetimeOf } from './freshness.ts';
@@ -126,7 +127,11 @@ export function createOperations(state: DataState, space: KeySpace, settingsOf: 
         return { full, encoding: encode(full, value), settings: keptAs(value, settingsOf.keep(options, key)) };
       });
       const last = new Map(encoded.map((each) => [each.full, each])); // Compressing may take the former of two longer.
-      const stored = await inTurns([...last.values()], (each) => put(each.full, each.encoding, each.settings));
+      const stored = await inBatches(
+        [...last.values()],
+        (each) => put(each.full, each.encoding, each.settings),
+        AT_ONCE,
+      );
       return stored.every(Boolean);
     },
     async setIfAbsent(key, value, options) {
@@ -148,7 +153,7 @@ export function createOperations(state: DataState, space: KeySpace, settingsOf: 
     },
     delete: async (key) => remove(space.full(key)),
     async deleteMany(keys) {
-      await inTurns(keys.map(space.full), remove);
+      await inBatches(keys.map(space.full), remove, AT_ONCE);
     },
     async ttl(key) {
       const found = await freshHead(space.full(key));
@@ -189,12 +194,4 @@ export function createOperations(state: DataState, space: KeySpace, settingsOf: 
 /** What all texts begin with that a pattern matches. */
 function literalStart(pattern: string): string {
   return /^[^*?\\[]*/.exec(pattern)?.[0] ?? '';
-}
-
-/** Does so for all, many at a time. */
-async function inTurns<Item, Result>(items: readonly Item[], work: (item: Item) => Promise<Result>): Promise<Result[]> {
-  const results: Result[] = [];
-  for (let i = 0; i < items.length; i += AT_ONCE)
-    results.push(...(await Promise.all(items.slice(i, i + AT_ONCE).map(work))));
-  return results;
 }
