@@ -1,0 +1,49 @@
+/** Fills a memory tier and a memory store of a bound with small entries, more than there is room for. Tells as JSON how many bytes each has taken for good. Needs `--expose-gc`. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { encodeEntry } from '../../src/cache/entry.ts';
+import { createMemoryStore } from '../../src/cache/memory-store.ts';
+import { createMemoryTier } from '../../src/cache/memory-tier.ts';
+import { createMemoryRegister } from '../../src/register/memory-register.ts';
+import { draftOf } from '../../src/testing/store-steps.ts';
+
+const bound = Number(process.argv[2]);
+const entries = bound / 300;
+const register = createMemoryRegister();
+const address = (i: number): string => `d:user:${i}`;
+const draft = (i: number): ReturnType<typeof draftOf> =>
+  draftOf(register.stamp() ?? { generation: 0, clock: 0 }, address(i), { body: Buffer.alloc(20) });
+
+async function used(): Promise<number> {
+  for (let i = 0; i < 3; i++) {
+    globalThis.gc?.();
+    await sleep(10); // Buffers are given back behind.
+  }
+  const { heapUsed, external } = process.memoryUsage();
+  return heapUsed + external;
+}
+
+const kept: unknown[] = [];
+
+/** Bytes of the heap and of buffers that `fill` takes for good. */
+async function taken(fill: () => Promise<unknown>): Promise<number> {
+  const before = await used();
+  kept.push(await fill());
+  return (await used()) - before;
+}
+
+async function fillTier(): Promise<unknown> {
+  const tier = createMemoryTier(bound);
+  for (let i = 0; i < entries; i++) tier.keep(address(i), encodeEntry(draft(i), 1), tier.now());
+  return tier;
+}
+
+async function fillStore(): Promise<unknown> {
+  const store = createMemoryStore(register, bound);
+  for (let i = 0; i < entries; i++) await store.write(address(i), draft(i));
+  return store;
+}
+
+void (async () => {
+  const [tier, store] = [await taken(fillTier), await taken(fillStore)];
+  process.stdout.write(JSON.stringify({ tier, store, kept: kept.length }));
+})();
