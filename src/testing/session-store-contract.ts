@@ -132,10 +132,10 @@ function lifetimeContract({ describe, it }: TestRunner, { openStore }: SessionSt
     });
 
     it('keeps a session that is used', async () => {
-      const store = prepare(await openStore(), 1_600);
+      const store = prepare(await openStore(), 3_000);
       const id = await create(store, { a: 1 });
       for (let i = 0; i < 4; i++) {
-        await sleep(500);
+        await sleep(900);
         await touch(store, await openKnown(store, id));
       }
       assert.deepEqual(await show(store, id), { a: 1 });
