@@ -56,8 +56,7 @@ describe.each(BACKENDS)('getOrSet on %s', (_name, connect, place) => {
       };
       expect(await data.getOrSet('k', fail, options)).toBe('old');
       await eventually(() => calls, 1);
-      await sleep(10);
-      expect(await data.getOrSet('k', fail, options)).toBe('old');
+      expect(await data.getOrSet('k', fail, options)).toBe('old'); // At once: the moment may pass while a busy machine stands still.
       await sleep(10);
       expect(calls).toBe(1);
     });
