@@ -1,7 +1,7 @@
-import { describe, expect, it } from '@jest/globals';
+import { describe } from '@jest/globals';
 import { testCluster, uniquePrefix } from '../support/connections.ts';
-import { killSome, seedOf } from '../register/interleavings.ts';
-import { type DataReport, ITEMS, runDataInterleavings } from './interleavings.ts';
+import { killSome } from '../support/random-order.ts';
+import { type DataReport, ITEMS, itIsNeverOlder, runDataInterleavings } from './interleavings.ts';
 
 const admin = testCluster();
 
@@ -22,18 +22,5 @@ function run(seed: number, maxStalenessMs: number): Promise<DataReport> {
 }
 
 describe('data in random interleavings, on a Cluster that loses data and connections', () => {
-  it.each([
-    ['never older than what was set, deleted or invalidated before the read began', 0],
-    ['never older than what was so before the bound, nor than what the same process has changed', 30],
-  ])(
-    'is %s',
-    async (_promise, maxStalenessMs) => {
-      const seed = seedOf();
-      const report = await run(seed, maxStalenessMs);
-      expect({ seed, violations: report.violations }).toEqual({ seed, violations: [] });
-      expect(Math.min(report.reads, report.loads, report.writes)).toBeGreaterThan(20);
-      expect(report.mishaps).toBeGreaterThan(3);
-    },
-    30_000,
-  );
+  itIsNeverOlder(run);
 });

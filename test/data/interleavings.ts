@@ -1,7 +1,9 @@
+import { expect, it } from '@jest/globals';
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import type { DataCache, LoadContext, LoadOptions } from '../../src/data/data.ts';
 import type { RedisClient } from '../../src/redis/client.ts';
 import type { Suite } from '../../src/suite.ts';
+import { chaos, createRandom, type Random, seedOf } from '../support/random-order.ts';
 import { openSuite } from './backends.ts';
 
 export interface DataInterleavings {
@@ -30,13 +32,25 @@ interface Process {
   readonly data: DataCache;
 }
 
-type Random = (below: number) => number;
-
 export const ITEMS = 2;
 const READERS = 10;
 const ENOUGH = 60;
 const PATIENCE_MS = 40_000;
 const NO_DATABASE = new Error('no database');
+
+/** The tests of it: `run` runs interleavings where there are mishaps. */
+export function itIsNeverOlder(run: (seed: number, maxStalenessMs: number) => Promise<DataReport>): void {
+  it.each([
+    ['never older than what was set, deleted or invalidated before the read began', 0],
+    ['never older than what was so before the bound, nor than what the same process has changed', 30],
+  ])('is %s', async (_promise, maxStalenessMs) => {
+    const seed = seedOf();
+    const report = await run(seed, maxStalenessMs);
+    expect({ seed, violations: report.violations }).toEqual({ seed, violations: [] });
+    expect(Math.min(report.reads, report.loads, report.writes)).toBeGreaterThan(20);
+    expect(report.mishaps).toBeGreaterThan(3);
+  });
+}
 
 /**
  * Reads, loads, sets, deletes and invalidates at random from all processes at once. Behind the caches is a database whose versions only grow: every value that is read must be at least as new as
@@ -128,19 +142,13 @@ export async function runDataInterleavings(options: DataInterleavings): Promise<
     }
   }
 
-  async function chaos(): Promise<void> {
-    while (goesOn() && mishaps.length > 0) {
-      await sleep(100 + random(250));
-      await mishaps[random(mishaps.length)]?.().then(
-        () => tally.mishaps++,
-        () => undefined, // It may have come upon the damage of an earlier one.
-      );
-    }
-  }
-
   // Many: most of them wait for a load, and some must come while it is under way.
   const readers = processes.flatMap((process) => Array.from({ length: READERS }, () => reader(process)));
-  await Promise.all([...readers, ...processes.map(writer), chaos()]);
+  await Promise.all([
+    ...readers,
+    ...processes.map(writer),
+    chaos({ mishaps, random, goesOn, pauseMs: () => 100 + random(250), onMishap: () => tally.mishaps++ }),
+  ]);
   return { ...tally, violations: database.violations };
 }
 
@@ -273,16 +281,5 @@ function createDatabase(maxStalenessMs: number): Database {
       if (version === undefined || (typeof version === 'number' && version >= due)) return;
       violations.push(`${what}: version ${JSON.stringify(version)}, not ${due}`);
     },
-  };
-}
-
-/** Numbers from 0 to below a bound, the same for the same seed (mulberry32). */
-function createRandom(seed: number): Random {
-  let state = seed >>> 0;
-  return (below) => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32) * below);
   };
 }

@@ -2,6 +2,7 @@ import { afterAll, afterEach, describe, expect, it, jest } from '@jest/globals';
 import { Redis } from 'ioredis';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createKeys } from '../../src/redis/keys.ts';
+import type { Suite } from '../../src/suite.ts';
 import { closedLater, testRedis, testRedisUrl, uniquePrefix } from '../support/connections.ts';
 import { eventually } from '../support/outages.ts';
 import { BACKENDS, heldLoad, openSuite, SHARED_BACKENDS } from './backends.ts';
@@ -303,10 +304,14 @@ describe('on a Redis that answers reads and refuses everything else', () => {
   const admin = testRedis();
   afterAll(async () => void (await admin.acl('DELUSER', user)));
 
+  /** On a connection of somebody who may do everything yet. */
+  async function openAs(username: string): Promise<Suite> {
+    await admin.acl('SETUSER', username, 'on', '>secret', '~*', '&*', '+@all');
+    return openSuite(closedLater(new Redis(testRedisUrl(), { username, password: 'secret' })));
+  }
+
   it('those who come during a load share one other', async () => {
-    await admin.acl('SETUSER', user, 'on', '>secret', '~*', '&*', '+@all');
-    const redis = closedLater(new Redis(testRedisUrl(), { username: user, password: 'secret' }));
-    const { data } = openSuite(redis);
+    const { data } = await openAs(user);
     await data.set('other', 1);
     await admin.acl('SETUSER', user, '-@write', '-@scripting');
     const held = heldLoad<string>();
@@ -322,9 +327,7 @@ describe('on a Redis that answers reads and refuses everything else', () => {
   });
 
   it('a delete that it refuses is heeded all the same', async () => {
-    await admin.acl('SETUSER', user, 'on', '>secret', '~*', '&*', '+@all');
-    const redis = closedLater(new Redis(testRedisUrl(), { username: user, password: 'secret' }));
-    const { data } = openSuite(redis);
+    const { data } = await openAs(user);
     await data.set('k', 1);
     await admin.acl('SETUSER', user, '-unlink');
     await expect(data.delete('k')).rejects.toThrow('NOPERM');
@@ -332,9 +335,7 @@ describe('on a Redis that answers reads and refuses everything else', () => {
   });
 
   it('nothing is stored by a load that nobody was asked about', async () => {
-    await admin.acl('SETUSER', user, 'on', '>secret', '~*', '&*', '+@all');
-    const redis = closedLater(new Redis(testRedisUrl(), { username: user, password: 'secret' }));
-    const { data } = openSuite(redis);
+    const { data } = await openAs(user);
     await data.set('other', 1);
     await admin.acl('SETUSER', user, '-@scripting');
     const held = heldLoad<string>();

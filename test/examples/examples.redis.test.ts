@@ -1,7 +1,5 @@
-import { afterAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, describe, expect, it } from '@jest/globals';
 import { ask, askCache, originOf, type Program, run } from './program.ts';
-
-jest.setTimeout(30_000); // Starting a program takes a second, several on a busy machine.
 
 const running: Program[] = [];
 

@@ -1,8 +1,6 @@
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type RedisSentinels, startSentinels } from '../support/redis-server.ts';
 import { ask, askCache, originOf, type Program, run } from './program.ts';
-
-jest.setTimeout(30_000);
 
 let redis: RedisSentinels;
 let program: Program | undefined;

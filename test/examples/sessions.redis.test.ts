@@ -1,11 +1,9 @@
-import { afterAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, describe, expect, it } from '@jest/globals';
 import { request } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { browser } from '../session/support.ts';
 import { originOf, type Program, run } from './program.ts';
-
-jest.setTimeout(60_000); // Starting a program takes a second, several on a busy machine.
 
 const running: Program[] = [];
 

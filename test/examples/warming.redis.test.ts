@@ -1,11 +1,9 @@
-import { afterAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, describe, expect, it } from '@jest/globals';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { eventually } from '../support/outages.ts';
 import { ask, askCache, originOf, type Program, run, type RunOptions } from './program.ts';
-
-jest.setTimeout(60_000); // Starting a program takes a second, several on a busy machine.
 
 const running: Program[] = [];
 const folder = mkdtempSync(join(tmpdir(), 'plans-'));

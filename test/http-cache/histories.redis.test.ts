@@ -271,7 +271,6 @@ describe.each(PLACES)('any history on %s', (place) => {
       expect(seen['200']).toBeGreaterThan(0);
       for (const [word, count] of Object.entries(seen)) seenBy[policy][word] = (seenBy[policy][word] ?? 0) + count;
     },
-    30_000,
   );
 });
 

@@ -180,6 +180,5 @@ describe('any history of requests, writes and invalidations', () => {
         { numRuns: place === 'memory' ? 30 : 10 },
       );
     },
-    20_000,
   );
 });

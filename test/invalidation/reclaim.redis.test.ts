@@ -1,4 +1,4 @@
-import { describe, expect, it, jest } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { backendOf } from '../../src/cache/backend.ts';
 import type { ReclaimProgress } from '../../src/cache/reclaim.ts';
@@ -9,8 +9,6 @@ import type { Suite } from '../../src/suite.ts';
 import { openSuite, SHARED_BACKENDS } from '../data/backends.ts';
 import { testRedis, uniquePrefix } from '../support/connections.ts';
 import { eventually } from '../support/outages.ts';
-
-jest.setTimeout(30_000); // Hundreds of entries are stored one by one, on machines that may be busy.
 
 async function all(progress: AsyncIterable<ReclaimProgress>): Promise<ReclaimProgress[]> {
   const told: ReclaimProgress[] = [];

@@ -26,25 +26,17 @@ beforeAll(async () => {
 afterAll(() => cluster.stop());
 
 describe('what other limiters do wrong, on a Cluster', () => {
-  it.each(FAULTS_OF_PEERS)(
-    '%s',
-    async (_name, check) => {
-      expect.hasAssertions();
-      await check(servers);
-    },
-    20_000,
-  );
+  it.each(FAULTS_OF_PEERS)('%s', async (_name, check) => {
+    expect.hasAssertions();
+    await check(servers);
+  });
 });
 
 describe('attacks on limits, on a Cluster', () => {
-  it.each(KNOWN_ATTACKS)(
-    '%s',
-    async (_name, check) => {
-      expect.hasAssertions();
-      await check(servers);
-    },
-    20_000,
-  );
+  it.each(KNOWN_ATTACKS)('%s', async (_name, check) => {
+    expect.hasAssertions();
+    await check(servers);
+  });
 });
 
 describe('a Cluster with one frozen master', () => {

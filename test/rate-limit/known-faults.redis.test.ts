@@ -24,23 +24,15 @@ beforeAll(async () => {
 afterAll(() => server.stop());
 
 describe('what other limiters do wrong, on one server', () => {
-  it.each(FAULTS_OF_PEERS)(
-    '%s',
-    async (_name, check) => {
-      expect.hasAssertions();
-      await check(servers);
-    },
-    20_000,
-  );
+  it.each(FAULTS_OF_PEERS)('%s', async (_name, check) => {
+    expect.hasAssertions();
+    await check(servers);
+  });
 });
 
 describe('attacks on limits, on one server', () => {
-  it.each(KNOWN_ATTACKS)(
-    '%s',
-    async (_name, check) => {
-      expect.hasAssertions();
-      await check(servers);
-    },
-    20_000,
-  );
+  it.each(KNOWN_ATTACKS)('%s', async (_name, check) => {
+    expect.hasAssertions();
+    await check(servers);
+  });
 });

@@ -1,13 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { testCluster, uniquePrefix } from '../support/connections.ts';
-import {
-  type Interleavings,
-  type Report,
-  killSome,
-  runInterleavings,
-  seedOf,
-  takesStampsLate,
-} from './interleavings.ts';
+import { killSome, seedOf } from '../support/random-order.ts';
+import { type Interleavings, type Report, runInterleavings, takesStampsLate } from './interleavings.ts';
 
 const admin = testCluster();
 

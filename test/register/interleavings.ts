@@ -1,5 +1,4 @@
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
-import type { Redis } from 'ioredis';
 import type { EntryDraft } from '../../src/cache/entry.ts';
 import { createLeases, type Leases } from '../../src/cache/leases.ts';
 import { createMemoryTier } from '../../src/cache/memory-tier.ts';
@@ -15,6 +14,7 @@ import { createKeys, type Keys } from '../../src/redis/keys.ts';
 import { createRedisRegister } from '../../src/register/redis-register.ts';
 import type { Purge, PurgeMode } from '../../src/register/records.ts';
 import type { Register } from '../../src/register/register.ts';
+import { chaos, createRandom } from '../support/random-order.ts';
 
 export interface Interleavings {
   readonly seed: number;
@@ -133,18 +133,12 @@ export async function runInterleavings(options: Interleavings): Promise<Report> 
     }
   }
 
-  async function chaos(): Promise<void> {
-    while (goesOn() && mishaps.length > 0) {
-      await sleep(20 + random(80));
-      await mishaps[random(mishaps.length)]?.().then(
-        () => tally.mishaps++,
-        () => undefined, // It may have come upon the damage of an earlier one.
-      );
-    }
-  }
-
   const readers = processes.flatMap((process) => [reader(process), reader(process), reader(process)]);
-  await Promise.all([...readers, ...processes.map((process) => writer(process)), chaos()]);
+  await Promise.all([
+    ...readers,
+    ...processes.map((process) => writer(process)),
+    chaos({ mishaps, random, goesOn, pauseMs: () => 20 + random(80), onMishap: () => tally.mishaps++ }),
+  ]);
   for (const each of opened) each.close();
   return { ...tally, violations: history.violations };
 }
@@ -194,23 +188,6 @@ export function takesStampsLate(store: CacheStore): CacheStore {
       return store.write(address, { ...draft, stamp: store.register.stamp() ?? draft.stamp });
     },
   };
-}
-
-/** Kills every other connection of that name. */
-export async function killSome(server: Redis, name: string): Promise<void> {
-  const list = (await server.client('LIST')) as string;
-  const ids = list
-    .split('\n')
-    .filter((line) => line.includes(` name=${name} `))
-    .map((line) => /id=(\d+)/.exec(line)?.[1] ?? '');
-  await Promise.all(
-    ids.filter((_, i) => i % 2 === 0).map((id) => server.client('KILL', 'ID', id).catch(() => undefined)),
-  );
-}
-
-/** The seed of a run: printed when it fails, and may be given again. */
-export function seedOf(environment: NodeJS.ProcessEnv = process.env): number {
-  return Number(environment['TEST_SEED'] ?? Date.now() % 1_000_000_007);
 }
 
 function addressOf(item: number): string {
@@ -303,16 +280,5 @@ function createHistory(maxStalenessMs: number): History {
       const oldest = state === 'fresh' ? due.fresh : due.served;
       if (version < oldest) violations.push(`${what}: ${state} version ${version}, not ${oldest}`);
     },
-  };
-}
-
-/** Numbers from 0 to below a bound, the same for the same seed (mulberry32). */
-function createRandom(seed: number): (below: number) => number {
-  let state = seed >>> 0;
-  return (below) => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32) * below);
   };
 }

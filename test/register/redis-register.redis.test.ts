@@ -120,24 +120,19 @@ describe('the register in Redis', () => {
   it.each([
     ['with one clock', 1],
     ['with many clocks', 9],
-  ])(
-    'reads more members than fit on one page, %s',
-    async (_, calls) => {
-      const [one, two] = openTwo({ deadlineMs: 5_000 });
-      const stamp = await one.stampNow();
-      const perCall = 9_000 / calls;
-      for (let call = 0; call < calls; call++) {
-        await two.purgeTags(...Array.from({ length: perCall }, (_unused, i) => `tag${call * perCall + i}`));
-      }
-      const late = openProcess(testRedis(), { prefix: one.keys.register.slice(0, -':reg'.length), deadlineMs: 5_000 });
-      for (const process of [one, two, late]) {
-        for (const i of [0, 4_095, 4_096, 4_097, 8_999])
-          expect(await process.verdictOn(stamp, [`tag${i}`])).toBe('dead');
-        expect(await process.verdictOn(stamp, ['tag9000'])).toBe('valid');
-      }
-    },
-    20_000,
-  );
+  ])('reads more members than fit on one page, %s', async (_, calls) => {
+    const [one, two] = openTwo({ deadlineMs: 5_000 });
+    const stamp = await one.stampNow();
+    const perCall = 9_000 / calls;
+    for (let call = 0; call < calls; call++) {
+      await two.purgeTags(...Array.from({ length: perCall }, (_unused, i) => `tag${call * perCall + i}`));
+    }
+    const late = openProcess(testRedis(), { prefix: one.keys.register.slice(0, -':reg'.length), deadlineMs: 5_000 });
+    for (const process of [one, two, late]) {
+      for (const i of [0, 4_095, 4_096, 4_097, 8_999]) expect(await process.verdictOn(stamp, [`tag${i}`])).toBe('dead');
+      expect(await process.verdictOn(stamp, ['tag9000'])).toBe('valid');
+    }
+  });
 
   it('tells apart what happens in one microsecond, or after the clock of the server has stepped back', async () => {
     const [one, two] = openTwo();

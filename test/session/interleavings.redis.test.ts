@@ -1,9 +1,7 @@
-import { describe, expect, it, jest } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { createSessionStore, type SessionPlaceOptions } from '../../src/index.ts';
 import { testCluster, testRedis, uniquePrefix } from '../support/connections.ts';
 import { runInterleavings } from './interleavings.ts';
-
-jest.setTimeout(30_000); // Thousands of commands: more than five seconds on a busy machine.
 
 describe('requests of one session in random order, on two processes: nothing comes back, nothing is lost', () => {
   it.each<[string, () => ReturnType<typeof testRedis> | ReturnType<typeof testCluster>, SessionPlaceOptions]>([

@@ -1,9 +1,7 @@
-import { describe, expect, it, jest } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { createSessionManager, createSessionStore, type SessionPlaceOptions } from '../../src/index.ts';
 import { testCluster, testRedis, uniquePrefix } from '../support/connections.ts';
 import { type Member, runManagers } from './manager-interleavings.ts';
-
-jest.setTimeout(30_000); // Thousands of commands: more than five seconds on a busy machine.
 
 function members(
   connect: () => ReturnType<typeof testRedis> | ReturnType<typeof testCluster>,

@@ -40,6 +40,10 @@ async function startProcess(prefix: string, options: SessionOptions = {}): Promi
   return { suite, redis, open: () => browser(port) };
 }
 
+async function startTwo(options: SessionOptions = {}, prefix = uniquePrefix()): Promise<[Process, Process]> {
+  return [await startProcess(prefix, options), await startProcess(prefix, options)];
+}
+
 /** Holds back the question for a user's sessions. */
 function holdListing(redis: Redis): ReturnType<typeof holdScript> {
   const { passed, open } = gate();
@@ -59,8 +63,7 @@ describe('ending all sessions of a user', () => {
     ['entered into the index', ':su:'],
     ['saved', ':sess:'],
   ])('catches a login that is just being %s', async (_step, part) => {
-    const prefix = uniquePrefix();
-    const [one, two] = [await startProcess(prefix), await startProcess(prefix)];
+    const [one, two] = await startTwo();
     const user = one.open();
     const script = holdScript(one.redis, part);
     const login = user.ask('/login', { method: 'POST' });
@@ -74,8 +77,7 @@ describe('ending all sessions of a user', () => {
 
   it('is known at once in every process, and needs no index when it is strict', async () => {
     const prefix = uniquePrefix();
-    const strict = { revocation: 'strict' } as const;
-    const [one, two] = [await startProcess(prefix, strict), await startProcess(prefix, strict)];
+    const [one, two] = await startTwo({ revocation: 'strict' }, prefix);
     const user = one.open();
     await user.ask('/login', { method: 'POST' });
     await one.redis.del(`${prefix}:su:{ada}`);
@@ -91,9 +93,7 @@ describe('ending all sessions of a user', () => {
   ])(
     'leaves a session alone that two calls except, also where one %s while the other comes and goes',
     async (_step, hold) => {
-      const prefix = uniquePrefix();
-      const strict = { revocation: 'strict' } as const;
-      const [one, two] = [await startProcess(prefix, strict), await startProcess(prefix, strict)];
+      const [one, two] = await startTwo({ revocation: 'strict' });
       const [user, other] = [two.open(), two.open()];
       await user.ask('/login', { method: 'POST' });
       const except = (await two.suite.sessions.list('ada')).map(({ handle }) => handle);
@@ -112,8 +112,7 @@ describe('ending all sessions of a user', () => {
 
   it('leaves a session alone at every moment that two calls except', async () => {
     const prefix = uniquePrefix();
-    const strict = { revocation: 'strict' } as const;
-    const [one, two] = [await startProcess(prefix, strict), await startProcess(prefix, strict)];
+    const [one, two] = await startTwo({ revocation: 'strict' }, prefix);
     const user = two.open();
     await user.ask('/login', { method: 'POST' });
     const except = (await two.suite.sessions.list('ada')).map(({ handle }) => handle);
@@ -133,9 +132,7 @@ describe('ending all sessions of a user', () => {
   });
 
   it('leaves a session alone that was read before it was excepted, and judged after', async () => {
-    const prefix = uniquePrefix();
-    const strict = { revocation: 'strict' } as const;
-    const [one, two] = [await startProcess(prefix, strict), await startProcess(prefix, strict)];
+    const [one, two] = await startTwo({ revocation: 'strict' });
     await two.open().ask('/login', { method: 'POST' });
     const [except = ''] = (await two.suite.sessions.list('ada')).map(({ handle }) => handle);
     const judging = holdScript(one.redis, ':sr');
@@ -196,8 +193,7 @@ describe('ending all sessions of a user', () => {
   });
 
   it('tells open sockets in another process', async () => {
-    const prefix = uniquePrefix();
-    const [one, two] = [await startProcess(prefix), await startProcess(prefix)];
+    const [one, two] = await startTwo();
     const user = one.open();
     await user.ask('/login', { method: 'POST' });
     const found = await one.suite.sessions.fromRequest({ headers: { cookie: `sid=${user.cookies.get('sid')}` } });

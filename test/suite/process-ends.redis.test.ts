@@ -64,11 +64,7 @@ describe('a process that has closed its suite', () => {
       `const redis = createRedis({ url: 'redis://127.0.0.1:1', logger: { info() {}, warn() {} } }); const suite = createSuite({ redis, prefix });
        await suite.data.get('k'); await suite.invalidate('t').catch(() => undefined); await suite.close(); redis.disconnect();`,
     ],
-  ])(
-    'ends (%s)',
-    async (_how, program) => {
-      expect(await run(program)).toBe('done');
-    },
-    10_000,
-  );
+  ])('ends (%s)', async (_how, program) => {
+    expect(await run(program)).toBe('done');
+  });
 });

@@ -146,6 +146,7 @@ function connectAdmin(port: number): Redis {
     retryStrategy: () => 10,
     maxRetriesPerRequest: null,
     connectTimeout: 1_000,
+    maxLoadingRetryTime: 50, // Redis' own estimate is tens of seconds where loading is slowed down.
   });
   return admin.on('error', () => undefined);
 }

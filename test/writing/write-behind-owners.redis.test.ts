@@ -1,12 +1,10 @@
-import { describe, expect, it, jest } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import type { Cluster, Redis } from 'ioredis';
 import type { WriteContext } from '../../src/writing/write-behind.ts';
 import { uniquePrefix } from '../support/connections.ts';
 import { eventually } from '../support/outages.ts';
 import { SHARED_BACKENDS } from '../data/backends.ts';
 import { createSink, openBehind } from './write-behinds.ts';
-
-jest.setTimeout(30_000); // Owners give way to each other within seconds, more of them on a busy machine.
 
 describe.each(SHARED_BACKENDS)('write-behinds of two processes on %s', (_name, connect) => {
   const clients = [connect(), connect()] as const;
