@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { testRedis, testRedisUrl } from '../support/connections.ts';
-import { describeStampedes, gate, openProcesses, until } from './stampede.ts';
+import { describeStampedes, openProcesses } from './stampede.ts';
+import { gate, until } from '../support/waiting.ts';
 import { runningTime } from '../support/running-time.ts';
 
 const processes = openProcesses(4, () => ({ redis: testRedisUrl() }));

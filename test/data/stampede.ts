@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { uniquePrefix } from '../support/connections.ts';
 import type { DataWorkerSettings, FromWorker, Job, ToWorker } from './data-worker.ts';
+import { gate, until } from '../support/waiting.ts';
 
 interface Worker {
   readonly child: ChildProcess;
@@ -108,23 +109,6 @@ export function openProcesses(count: number, redis: () => Omit<DataWorkerSetting
       );
     },
   };
-}
-
-/** A door that is closed until it is opened. */
-export function gate(): { readonly passed: Promise<void>; open(): void } {
-  let open: () => void = () => undefined;
-  const passed = new Promise<void>((resolve) => {
-    open = resolve;
-  });
-  return { passed, open };
-}
-
-export async function until(holds: () => boolean): Promise<void> {
-  const giveUpAt = performance.now() + 8_000;
-  while (!holds()) {
-    if (performance.now() > giveUpAt) throw new Error('Waited eight seconds in vain');
-    await sleep(5);
-  }
 }
 
 /** What processes that share a Redis promise about values that many ask for at once. */

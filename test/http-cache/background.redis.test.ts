@@ -4,7 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from '@jest/globals';
 import express, { type Express, type Request, type RequestHandler, type Response, Router } from 'express';
 import { type CacheOptions, isRefresh, type Suite } from '../../src/index.ts';
-import { type Ask, ask, listen, openSuite, type Place, PLACES, until, verdict } from './support.ts';
+import { type Ask, ask, listen, openSuite, type Place, PLACES, verdict } from './support.ts';
+import { until } from '../support/waiting.ts';
 
 const STALE = 'hit; ttl';
 const SOON_STALE: CacheOptions = { ttl: '40ms', jitter: 0, staleWhileRevalidate: '1m' };

@@ -4,7 +4,8 @@ import { Redis } from 'ioredis';
 import { closedLater, testRedisUrl, uniquePrefix } from '../support/connections.ts';
 import { startRedis } from '../support/redis-server.ts';
 import { describeProcesses } from './coalescing-stories.ts';
-import { ask, gate, listen, openSuite, until } from './support.ts';
+import { ask, listen, openSuite } from './support.ts';
+import { gate, until } from '../support/waiting.ts';
 import { runningTime } from '../support/running-time.ts';
 
 describeProcesses('Redis', () => ({ redis: testRedisUrl() }));

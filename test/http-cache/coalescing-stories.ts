@@ -6,7 +6,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { uniquePrefix } from '../support/connections.ts';
 import { programFile } from '../support/programs.ts';
-import { type Answer, type Ask, ask as askOn, gate, until } from './support.ts';
+import { type Answer, type Ask, ask as askOn } from './support.ts';
+import { gate, until } from '../support/waiting.ts';
 import type { Told, WorkerSettings } from './worker.ts';
 import { runningTime } from '../support/running-time.ts';
 

@@ -6,16 +6,15 @@ import {
   type Answer,
   ask,
   EVERYWHERE,
-  gate,
   HIT,
   listen,
   openSuite,
   type Place,
   PLACES,
   STORED,
-  until,
   verdict,
 } from './support.ts';
+import { gate, until } from '../support/waiting.ts';
 import { runningTime } from '../support/running-time.ts';
 
 const WAITERS = 8;

@@ -5,7 +5,8 @@ import { gunzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import express, { type Express, type Response } from 'express';
 import type { CacheOptions } from '../../src/index.ts';
-import { gate, openSuite, until } from './support.ts';
+import { openSuite } from './support.ts';
+import { gate, until } from '../support/waiting.ts';
 
 /** Express takes its requests and responses for those of HTTP/1. Here its own additions stand on those of HTTP/2. */
 function expressOnHttp2(): Express {

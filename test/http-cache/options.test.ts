@@ -2,7 +2,8 @@ import { describe, expect, it } from '@jest/globals';
 import express from 'express';
 import { cacheControl, ConfigError, httpCache } from '../../src/index.ts';
 import { uniquePrefix } from '../support/connections.ts';
-import { ask, HIT, listen, openSuite, STORED, until, verdict } from './support.ts';
+import { ask, HIT, listen, openSuite, STORED, verdict } from './support.ts';
+import { until } from '../support/waiting.ts';
 
 describe('options', () => {
   it.each<[string, unknown]>([

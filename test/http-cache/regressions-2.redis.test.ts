@@ -4,7 +4,8 @@ import { describe, expect, it } from '@jest/globals';
 import express, { type Request, type RequestHandler } from 'express';
 import { rfc9111Policy } from '../../src/index.ts';
 import { closedLater, testRedis, uniquePrefix } from '../support/connections.ts';
-import { ask, gate, HIT, listen, openSuite, until, verdict } from './support.ts';
+import { ask, HIT, listen, openSuite, verdict } from './support.ts';
+import { gate, until } from '../support/waiting.ts';
 
 const later = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 

@@ -5,7 +5,8 @@ import { decodeEntry, encodeEntry } from '../../src/cache/entry.ts';
 import { createKeys } from '../../src/redis/keys.ts';
 import { type CacheOptions, createSuite } from '../../src/index.ts';
 import { testRedis, uniquePrefix } from '../support/connections.ts';
-import { type Answer, type Ask, ask, listen, until } from './support.ts';
+import { type Answer, type Ask, ask, listen } from './support.ts';
+import { until } from '../support/waiting.ts';
 import { POLICIES } from './security.ts';
 
 const PAGE = 'the honest page';

@@ -4,7 +4,8 @@ import { describe, expect, it } from '@jest/globals';
 import express, { type ErrorRequestHandler, type Request, type RequestHandler, type Response } from 'express';
 import type { CacheOptions, Suite } from '../../src/index.ts';
 import { passingOn } from '../support/express.ts';
-import { ask, gate, listen, openSuite, type Place, PLACES, until, verdict } from './support.ts';
+import { ask, listen, openSuite, type Place, PLACES, verdict } from './support.ts';
+import { gate, until } from '../support/waiting.ts';
 
 interface Visit {
   readonly run: number;

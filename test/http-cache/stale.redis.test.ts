@@ -3,7 +3,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jes
 import express, { type Request, type RequestHandler, type Response } from 'express';
 import { type CacheOptions, isRefresh, type Suite } from '../../src/index.ts';
 import { passingOn } from '../support/express.ts';
-import { ask, EVERYWHERE, gate, listen, openSuite, type Place, PLACES, until, verdict } from './support.ts';
+import { ask, EVERYWHERE, listen, openSuite, type Place, PLACES, verdict } from './support.ts';
+import { gate, until } from '../support/waiting.ts';
 
 const STALE = 'hit; ttl';
 const rejections: unknown[] = [];

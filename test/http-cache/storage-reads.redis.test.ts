@@ -6,7 +6,8 @@ import { Redis } from 'ioredis';
 import type { CacheOptions } from '../../src/index.ts';
 import { closedLater, uniquePrefix } from '../support/connections.ts';
 import { type RedisProcess, startRedis } from '../support/redis-server.ts';
-import { type Ask, ask, HIT, listen, openSuite, PLACES, STORED, until, verdict } from './support.ts';
+import { type Ask, ask, HIT, listen, openSuite, PLACES, STORED, verdict } from './support.ts';
+import { until } from '../support/waiting.ts';
 
 let server: RedisProcess;
 beforeAll(async () => {

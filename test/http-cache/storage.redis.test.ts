@@ -4,7 +4,8 @@ import { describe, expect, it } from '@jest/globals';
 import express, { type Request, type Response } from 'express';
 import type { CacheOptions } from '../../src/index.ts';
 import { testRedis, uniquePrefix } from '../support/connections.ts';
-import { type Answer, ask, HIT, listen, openSuite, PLACES, until, verdict } from './support.ts';
+import { type Answer, ask, HIT, listen, openSuite, PLACES, verdict } from './support.ts';
+import { until } from '../support/waiting.ts';
 
 const text = Array.from({ length: 500 }, (_, i) => `line ${i} of a text that is worth compressing\n`).join('');
 const noise = randomBytes(4_000).toString('latin1');

@@ -3,7 +3,8 @@ import express from 'express';
 import { encodeEntry } from '../../src/cache/entry.ts';
 import { createKeys } from '../../src/redis/keys.ts';
 import { testRedis, uniquePrefix } from '../support/connections.ts';
-import { ask, HIT, listen, openSuite, STORED, until, verdict } from './support.ts';
+import { ask, HIT, listen, openSuite, STORED, verdict } from './support.ts';
+import { until } from '../support/waiting.ts';
 
 /** An entry in Redis that this package did not write: whoever can reach Redis must not be able to speak HTTP through it. */
 async function afterTampering(

@@ -119,21 +119,3 @@ export const HIT = 'hit; ttl';
 export const STORED = 'fwd=uri-miss; stored';
 export const MISS = 'fwd=uri-miss';
 export const BYPASS = 'fwd=bypass';
-
-/** A gate that a handler waits at until the test opens it. */
-export function gate(): { readonly passed: Promise<void>; open(): void } {
-  let open = (): void => undefined;
-  const passed = new Promise<void>((resolve) => {
-    open = resolve;
-  });
-  return { passed, open: () => open() };
-}
-
-/** Waits until something holds; fails after five seconds. */
-export async function until(holds: () => boolean): Promise<void> {
-  const giveUpAt = performance.now() + 5_000;
-  while (!holds()) {
-    if (performance.now() > giveUpAt) throw new Error('It did not happen within five seconds.');
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}

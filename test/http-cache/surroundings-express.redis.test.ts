@@ -7,7 +7,8 @@ import { Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import express, { type RequestHandler } from 'express';
 import { isExpress4 } from '../support/express.ts';
-import { type Ask, ask, gate, HIT, listen, openSuite, PLACES, STORED, until, verdict } from './support.ts';
+import { type Ask, ask, HIT, listen, openSuite, PLACES, STORED, verdict } from './support.ts';
+import { gate, until } from '../support/waiting.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'surroundings-'));
 const file = join(folder, 'report.txt');

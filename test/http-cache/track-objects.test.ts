@@ -7,7 +7,8 @@ import { pathToFileURL } from 'node:url';
 import { describe, expect, it } from '@jest/globals';
 import express, { type Express, type Request, type RequestHandler, type Response } from 'express';
 import { programFile } from '../support/programs.ts';
-import { ask, gate, HIT, listen, MISS, until, verdict } from './support.ts';
+import { ask, HIT, listen, MISS, verdict } from './support.ts';
+import { gate, until } from '../support/waiting.ts';
 import { cacheOf } from './security.ts';
 import { identify, type Known } from './visitors.ts';
 

@@ -2,7 +2,8 @@ import { describe, expect, it } from '@jest/globals';
 import express, { type Request, type Response } from 'express';
 import type { CacheOptions } from '../../src/index.ts';
 import { testRedis, uniquePrefix } from '../support/connections.ts';
-import { ask, EVERYWHERE, HIT, listen, MISS, openSuite, type Place, STORED, until, verdict } from './support.ts';
+import { ask, EVERYWHERE, HIT, listen, MISS, openSuite, type Place, STORED, verdict } from './support.ts';
+import { until } from '../support/waiting.ts';
 
 interface Request_ {
   readonly headers: Readonly<Record<string, string>>;

@@ -5,7 +5,8 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
 import { holdResponse } from '../../src/http/hold-response.ts';
-import { gate, listen } from '../http-cache/support.ts';
+import { listen } from '../http-cache/support.ts';
+import { gate } from '../support/waiting.ts';
 
 /** What a handler does with its response. `open`: what it is held for is done. */
 interface Step {

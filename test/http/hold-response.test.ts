@@ -1,7 +1,8 @@
 import type { ServerResponse } from 'node:http';
 import { describe, expect, it } from '@jest/globals';
 import { holdResponse } from '../../src/http/hold-response.ts';
-import { ask, gate, listen, until } from '../http-cache/support.ts';
+import { ask, listen } from '../http-cache/support.ts';
+import { gate, until } from '../support/waiting.ts';
 
 /** Serves one handler whose response is held until the promise settles. */
 function held(wait: Promise<unknown> | undefined, handler: (res: ServerResponse) => void): Promise<number> {

@@ -2,7 +2,8 @@ import { describe, expect, it } from '@jest/globals';
 import express from 'express';
 import type { Cluster, Redis } from 'ioredis';
 import { createSuite } from '../../src/index.ts';
-import { ask, gate, listen, until } from '../http-cache/support.ts';
+import { ask, listen } from '../http-cache/support.ts';
+import { gate, until } from '../support/waiting.ts';
 import { testCluster, testRedis, uniquePrefix } from '../support/connections.ts';
 
 interface Shop {

@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Express } from 'express';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { EVERYWHERE, gate, listen, MISS, openSuite, verdict } from '../http-cache/support.ts';
+import { EVERYWHERE, listen, MISS, openSuite, verdict } from '../http-cache/support.ts';
+import { gate } from '../support/waiting.ts';
 import { appWith, type Browser, browser, SECRET } from './support.ts';
 import type { Suite, SuiteOptions } from '../../src/index.ts';
 

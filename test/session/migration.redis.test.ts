@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createSessionStore, type SessionPlaceOptions } from '../../src/index.ts';
 import { handleOf } from '../../src/session/handle.ts';
 import { create, destroy, openKnown, prepare, regenerate, save, show, touch } from '../../src/testing/session-steps.ts';
-import { until } from '../http-cache/support.ts';
+import { until } from '../support/waiting.ts';
 import { testCluster, testRedis, uniquePrefix } from '../support/connections.ts';
 import { holdScript } from './support.ts';
 

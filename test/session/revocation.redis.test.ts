@@ -3,7 +3,8 @@ import type { Request } from 'express';
 import type { Redis } from 'ioredis';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createSuite, type SessionOptions, type Suite } from '../../src/index.ts';
-import { gate, listen, until } from '../http-cache/support.ts';
+import { listen } from '../http-cache/support.ts';
+import { gate, until } from '../support/waiting.ts';
 import { testRedis, uniquePrefix } from '../support/connections.ts';
 import { appWith, type Browser, browser, holdScript, SECRET } from './support.ts';
 

@@ -1,6 +1,7 @@
 import express, { type Express, type Request, type RequestHandler } from 'express';
 import type { Redis } from 'ioredis';
-import { type Answer, ask, type Ask, gate } from '../http-cache/support.ts';
+import { type Answer, ask, type Ask } from '../http-cache/support.ts';
+import { gate } from '../support/waiting.ts';
 
 declare module 'express-session' {
   interface SessionData {

@@ -1,7 +1,8 @@
 import { expect, it } from '@jest/globals';
 import type { RequestHandler } from 'express';
 import { parseList } from 'structured-headers';
-import { type Ask, gate, until } from '../support.ts';
+import { type Ask } from '../support.ts';
+import { gate, until } from '../../support/waiting.ts';
 import { everywhere, from, type Headers, optionsOf, type Row, setAll } from './support.ts';
 
 type Told = string | undefined;

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Request, Response } from 'express';
-import { HIT, until, verdict } from '../support.ts';
+import { HIT, verdict } from '../support.ts';
+import { until } from '../../support/waiting.ts';
 import { ALL_SETTINGS, eachRow, type Handler, isBare304, origin, SETTINGS } from './validation-support.ts';
 
 const FRESH = { 'Cache-Control': 'max-age=60' };

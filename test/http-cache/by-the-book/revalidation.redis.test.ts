@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import express from 'express';
-import { HIT, listen, until, verdict } from '../support.ts';
+import { HIT, listen, verdict } from '../support.ts';
+import { until } from '../../support/waiting.ts';
 import { ALL_SETTINGS, type Handler, isBare304, origin, SETTINGS } from './validation-support.ts';
 
 type Headers = Readonly<Record<string, string>>;

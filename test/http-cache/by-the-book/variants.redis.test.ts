@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { appPolicy, type CacheOptions, rfc9111Policy } from '../../../src/index.ts';
 import { testRedis, uniquePrefix } from '../../support/connections.ts';
-import { HIT, until, verdict } from '../support.ts';
+import { HIT, verdict } from '../support.ts';
+import { until } from '../../support/waiting.ts';
 import { ALL_SETTINGS, eachRow, type Handler, origin, SETTINGS } from './validation-support.ts';
 
 type Headers = Readonly<Record<string, string>>;
