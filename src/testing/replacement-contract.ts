@@ -59,11 +59,11 @@ export function replacementContract({ describe, it }: TestRunner, { openStore }:
       await keep(store, 'a', { freshMs: 60_000, body: Buffer.from('body'), tags: ['t'] });
       const { bytes } = await store.read('a');
       assert.ok(bytes !== undefined);
-      assert.equal(await store.renew('a', bytes, { freshMs: 50, staleMs: 0 }), true);
-      assert.equal((await store.read('a')).found?.entry.freshMs, 50);
+      assert.equal(await store.renew('a', bytes, { freshMs: 1_000, staleMs: 0 }), true);
+      assert.equal((await store.read('a')).found?.entry.freshMs, 1_000);
       assert.equal((await store.read('a')).found?.entry.body.toString(), 'body');
       assert.equal(await store.renew('a', bytes, { freshMs: 60_000, staleMs: 0 }), false);
-      await sleep(60);
+      await sleep(1_050);
       assert.equal(await show(store, 'a'), 'none');
       assert.equal(await store.renew('gone', bytes, { freshMs: 60_000, staleMs: 0 }), false);
     });
