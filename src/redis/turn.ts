@@ -30,12 +30,11 @@ export function createTurn(client: RedisClient): Turn {
     socket = socketOf(client);
     socket?.cork();
     setImmediate(() => {
-      hasBegun = false;
-      const due = tasks;
-      tasks = [];
       try {
-        for (const task of due) task();
+        for (const task of tasks) task(); // And what they add.
       } finally {
+        tasks = [];
+        hasBegun = false;
         socket?.uncork();
       }
     });

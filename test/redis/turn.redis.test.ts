@@ -27,4 +27,28 @@ describe('a turn of the event loop', () => {
     expect(sentAt).toEqual([16, 32, 40]);
     expect(await replies[40]).toEqual(Array.from({ length: 40 }, (_, i) => String(i)));
   });
+
+  it('ends with what its tasks send and add: none of it waits for another turn', async () => {
+    const client = testRedis();
+    await client.ping();
+    const turn = createTurn(client);
+    const steps: string[] = [];
+    const { stream } = client;
+    const { uncork } = stream;
+    stream.uncork = () => {
+      uncork.call(stream);
+      if (stream.writableCorked === 0) steps.push('left');
+    };
+    turn.begin();
+    const first = client.ping();
+    turn.atEnd(() => {
+      turn.begin();
+      void client.ping();
+      turn.atEnd(() => steps.push('added'));
+      steps.push('sent');
+    });
+    setImmediate(() => steps.push('next turn'));
+    await first;
+    expect(steps).toEqual(['sent', 'added', 'left', 'next turn']);
+  });
 });
