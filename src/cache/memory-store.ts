@@ -3,7 +3,7 @@ import { LRUCache } from 'lru-cache';
 import { createBounded } from '../core/bounded.ts';
 import type { Register } from '../register/register.ts';
 import { decodeEntry, encodeEntry, encodeInstants, type Entry, type EntryDraft, writingOf } from './entry.ts';
-import { isWorthStoring, toFound } from './found.ts';
+import { Hit, isWorthStoring, toFound } from './found.ts';
 import { sizeOf } from './memory-tier.ts';
 import { type CacheStore, type Lookup, TOMBSTONE_MS } from './store.ts';
 
@@ -68,8 +68,9 @@ export function createMemoryStore(register: Register, maxBytes: number): CacheSt
     const entry = entries.get(address);
     if (entry === undefined) return { stamp: register.stamp() };
     const found = toFound(entry, register);
-    if (found === undefined) entries.delete(address);
-    return { found, stamp: register.stamp(), bytes: entry.bytes };
+    if (found !== undefined) return new Hit(found, register.stamp());
+    entries.delete(address);
+    return { stamp: register.stamp(), bytes: entry.bytes };
   }
 
   function keep(address: string, draft: EntryDraft): boolean {

@@ -1,6 +1,6 @@
 import type { Kept, MemoryTier, Moment } from './memory-tier.ts';
 import type { RedisStore } from './redis-store.ts';
-import { toFound } from './found.ts';
+import { Hit, toFound } from './found.ts';
 import { type CacheStore, type Lookup, type Part, UNAVAILABLE } from './store.ts';
 
 /** Options of {@link createTieredStore}. */
@@ -58,7 +58,7 @@ export function createTieredStore({ redis, tier, maxStalenessMs, onUnverifiable 
     const found = toFound(entry, register);
     if (found?.state !== 'fresh') return undefined;
     tier.count('hits');
-    return { found, stamp: register.stamp(), bytes: entry.bytes };
+    return new Hit(found, register.stamp());
   }
 
   function isRecent({ verifiedAt }: Kept): boolean {

@@ -9,6 +9,7 @@ import { createCodec, type Serializer } from '../codec/codec.ts';
 import type { CacheKey, DataCache, NamespaceOptions } from './data-cache.ts';
 import { explain } from './explain.ts';
 import { addressOf, createKeySpace, type KeySpace } from './key-space.ts';
+import { LoadCall } from './load.ts';
 import { loadMany } from './load-many.ts';
 import { createOperations } from './operations.ts';
 import { answer } from './read-through.ts';
@@ -153,7 +154,7 @@ function cacheOf(
       const address = addressOf(full);
       if (state.onStack.has(address))
         throw new TypeError(`"${full}": its loader asks for it itself. Load it there, or use another key.`);
-      const request = { key: full, address, settings, load };
+      const request = new LoadCall(full, address, settings, load);
       const lookup = state.store.read(address);
       return answer(state, request, lookup instanceof Promise ? await lookup : lookup);
     },

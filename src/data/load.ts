@@ -10,9 +10,13 @@ import { keptAs, lifetimeOf } from './freshness.ts';
 import type { KeepSettings, LoadSettings } from './settings.ts';
 
 /** A stored value, read. */
-export interface StoredValue<T = unknown> {
+export class StoredValue<T = unknown> {
   readonly found: Found;
   readonly value: T;
+  constructor(found: Found, value: T) {
+    this.found = found;
+    this.value = value;
+  }
 }
 
 /** One call that may load. */
@@ -24,6 +28,20 @@ export interface LoadRequest<T = unknown> {
   readonly load: Loader<T>;
   /** It is not its turn to load: somebody else does. */
   onWait?(): void;
+}
+
+/** A call that needs nothing but its key. */
+export class LoadCall<T> implements LoadRequest<T> {
+  readonly key: string;
+  readonly address: string;
+  readonly settings: LoadSettings<T>;
+  readonly load: Loader<T>;
+  constructor(key: string, address: string, settings: LoadSettings<T>, load: Loader<T>) {
+    this.key = key;
+    this.address = address;
+    this.settings = settings;
+    this.load = load;
+  }
 }
 
 /** What a loader has made. */

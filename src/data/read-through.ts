@@ -6,7 +6,7 @@ import { compute, computeUnstored, knownOf } from './compute.ts';
 import type { Computed, Party } from './computed.ts';
 import { MAX_SHARED_MS } from './claims.ts';
 import { decide, mayStandIn } from './freshness.ts';
-import type { LoadRequest, StoredValue } from './load.ts';
+import { type LoadRequest, StoredValue } from './load.ts';
 import { type Patience, waitFor } from './patience.ts';
 import type { DataState } from './state.ts';
 
@@ -22,17 +22,21 @@ interface Caller {
 }
 
 /** Where a lookup has led to. */
-interface Position<T> {
+class Position<T> {
   readonly lookup: Lookup;
   readonly stored: StoredValue<T> | undefined;
+  constructor(lookup: Lookup, stored: StoredValue<T> | undefined) {
+    this.lookup = lookup;
+    this.stored = stored;
+  }
 }
 
 /** The value of a request whose lookup has been made: stored, or loaded. */
 export function answer<T>(state: DataState, request: LoadRequest<T>, lookup: Lookup): T | Promise<T> {
   const stored = storedOf<T>(state, request, lookup);
   return stored instanceof Promise
-    ? stored.then((value) => answerFrom(state, request, { lookup, stored: value }))
-    : answerFrom(state, request, { lookup, stored });
+    ? stored.then((value) => answerFrom(state, request, new Position(lookup, value)))
+    : answerFrom(state, request, new Position(lookup, stored));
 }
 
 /** What a lookup has found, read; `undefined` when there is none, or it cannot be read. */
@@ -43,7 +47,7 @@ function storedOf<T>(
 ): StoredValue<T> | undefined | Promise<StoredValue<T> | undefined> {
   if (found === undefined) return undefined;
   const toStored = (value: unknown): StoredValue<T> | undefined =>
-    value === UNREADABLE ? undefined : { found, value: value as T };
+    value === UNREADABLE ? undefined : new StoredValue(found, value as T);
   const value = values.ofEntry(found.entry, settings.schema);
   return value instanceof Promise ? value.then(toStored) : toStored(value);
 }
@@ -83,7 +87,7 @@ async function obtain<T>(state: DataState, request: LoadRequest<T>, first: Posit
     const lookup = await state.store.read(request.address);
     const stored = await storedOf<T>(state, request, lookup);
     if (stored !== undefined && decide(stored.found, request.settings) !== 'load') return stored.value;
-    position = { lookup, stored };
+    position = new Position(lookup, stored);
   }
 }
 
