@@ -51,18 +51,28 @@ function isIn(ranges: BlockList, text: string | undefined): boolean {
   return address !== undefined && ranges.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4');
 }
 
+/** Taken for a key, a mistyped one would deny nobody. */
+const LIKE_AN_ADDRESS = /^\d+\.\d*\.[\d.]*(?:\/.*)?$|^[\da-f]*:[\da-f]*:[\da-f:.]*\/\d*$/i;
+
 /** False for what is neither an address nor a range. */
 function addRange(ranges: BlockList, entry: string, option: string): boolean {
   const [text = '', bits, more] = entry.split('/');
   const address = canonicalAddress(text);
-  if (address === undefined) return false;
+  if (address === undefined) {
+    if (LIKE_AN_ADDRESS.test(entry)) throw notARange(entry, option);
+    return false;
+  }
   const version = isIP(address);
   const length =
     Number(bits ?? (version === 6 ? 128 : 32)) - (isIP(text) === 6 && version === 4 && bits !== undefined ? 96 : 0);
   const isLength = bits === undefined || /^\d{1,3}$/.test(bits);
   if (more !== undefined || !isLength || length < 0 || length > (version === 6 ? 128 : 32)) {
-    throw new ConfigError(`${option}: ${JSON.stringify(entry)} is not a range. Write '10.0.0.0/8' or '2001:db8::/32'.`);
+    throw notARange(entry, option);
   }
   ranges.addSubnet(address, length, version === 6 ? 'ipv6' : 'ipv4');
   return true;
+}
+
+function notARange(entry: string, option: string): ConfigError {
+  return new ConfigError(`${option}: ${JSON.stringify(entry)} is not a range. Write '10.0.0.0/8' or '2001:db8::/32'.`);
 }

@@ -3,7 +3,7 @@ import { defineScript } from '../redis/script.ts';
 /** Adds to who is refused until when, and how often; keeps `cap` of each. `notes` are client, refusals, milliseconds to go, one after another. */
 export const noteRefused = defineScript({
   keys: ['refused', 'offenders'],
-  args: ['cap'],
+  args: ['cap', 'countingMs'],
   rest: 'notes',
   lua: `
 local time = redis.call('TIME')
@@ -16,7 +16,7 @@ redis.call('ZREMRANGEBYSCORE', refused, '-inf', string.format('%.0f', now))
 redis.call('ZREMRANGEBYRANK', refused, 0, -1 - tonumber(cap))
 redis.call('ZREMRANGEBYRANK', offenders, 0, -1 - tonumber(cap))
 redis.call('PEXPIRE', refused, 31622400000)
-if redis.call('PTTL', offenders) < 0 then redis.call('PEXPIRE', offenders, 86400000) end -- Whoever is refused begins no other day.
+if redis.call('PTTL', offenders) < 0 then redis.call('PEXPIRE', offenders, countingMs) end -- Whoever is refused begins no other day.
 return 1
 `,
 });

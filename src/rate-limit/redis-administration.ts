@@ -3,7 +3,7 @@ import { noFallback } from '../redis/guard.ts';
 import type { Keys } from '../redis/keys.ts';
 import type { ChangesStore } from './live-settings.ts';
 import { noteRefused } from './note-refused.lua.ts';
-import { createNotes, MAX_REFUSED, type RefusedLog } from './refused-log.ts';
+import { COUNTING_MS, createNotes, MAX_REFUSED, type RefusedLog } from './refused-log.ts';
 
 /** Notes are written together, so often at most. */
 const FLUSH_INTERVAL_MS = 200;
@@ -51,7 +51,7 @@ export function createRedisRefusedLog({ client, guard }: Connection, keys: Keys,
     if (rest.length === 0) return;
     await guard(
       { event: 'limit:error', operation: 'note refused clients', key: places.refused, fallback: () => undefined },
-      () => noteRefused(client, places, { cap: MAX_REFUSED }, rest),
+      () => noteRefused(client, places, { cap: MAX_REFUSED, countingMs: COUNTING_MS }, rest),
     );
   }
 

@@ -6,7 +6,7 @@ export interface RefusedClient {
   readonly until: Date;
 }
 
-/** A client and how often it was refused lately, by all processes. */
+/** A client and how often it was refused, by all processes, since counting began: at most a day ago. */
 export interface Offender {
   readonly client: string;
   readonly refusals: number;
@@ -22,6 +22,8 @@ export interface RefusedLog {
 
 /** Kept of each kind. */
 export const MAX_REFUSED = 1_000;
+/** So long refusals are counted before counting begins anew. */
+export const COUNTING_MS = 86_400_000;
 
 /** What was noted of one client. */
 interface Noted {
@@ -36,6 +38,8 @@ export interface Notes {
   list(): readonly Noted[];
   /** Not refused any more; the count stays. */
   release(client: string): void;
+  /** Who is refused stays; who is not any more at `nowMs` goes. */
+  forgetCounts(nowMs: number): void;
   clear(): void;
 }
 
@@ -55,6 +59,12 @@ export function createNotes(): Notes {
       const noted = notes.get(client);
       if (noted !== undefined) notes.set(client, { ...noted, untilMs: 0 });
     },
+    forgetCounts(nowMs) {
+      for (const { client, untilMs } of notes.values()) {
+        if (untilMs > nowMs) notes.set(client, { client, count: 0, untilMs });
+        else notes.delete(client);
+      }
+    },
     clear: () => notes.clear(),
   };
 }
@@ -64,20 +74,34 @@ function byCount(a: Noted, b: Noted): number {
 }
 
 /** The log of this process alone. */
-export function createMemoryRefusedLog(): RefusedLog {
+export function createMemoryRefusedLog(now: () => number = Date.now): RefusedLog {
   const notes = createNotes();
+  let countedSince = -Infinity;
+
+  function beginAnew(): void {
+    const nowMs = now();
+    if (nowMs - countedSince < COUNTING_MS) return;
+    countedSince = nowMs;
+    notes.forgetCounts(nowMs);
+  }
+
   return {
-    note: (client, retryAfterMs) => notes.add(client, Date.now() + retryAfterMs),
+    note(client, retryAfterMs) {
+      beginAnew();
+      notes.add(client, now() + retryAfterMs);
+    },
     async list(count) {
-      const now = Date.now();
-      const refused = notes.list().filter(({ untilMs }) => untilMs > now);
+      const nowMs = now();
+      const refused = notes.list().filter(({ untilMs }) => untilMs > nowMs);
       return refused
         .toSorted((a, b) => b.untilMs - a.untilMs)
         .slice(0, count)
         .map(({ client, untilMs }) => ({ client, until: new Date(Math.min(untilMs, 8.64e15)) }));
     },
     async top(count) {
-      const most = notes.list().toSorted(byCount).slice(0, count);
+      beginAnew();
+      const counted = notes.list().filter((noted) => noted.count > 0);
+      const most = counted.toSorted(byCount).slice(0, count);
       return most.map(({ client, count: refusals }) => ({ client, refusals }));
     },
     forget: async (client) => notes.release(client),

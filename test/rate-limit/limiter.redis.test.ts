@@ -233,10 +233,12 @@ describe('a limiter', () => {
     const prefix = uniquePrefix();
     const places = { refused: `${prefix}:{n}:r`, offenders: `${prefix}:{n}:o` };
     const notes = ['a', 'b', 'c', 'd', 'e'].flatMap((client, i) => [client, i + 1, 1_000 * (i + 1)]);
-    await noteRefused(redis, places, { cap: 3 }, notes);
+    await noteRefused(redis, places, { cap: 3, countingMs: 5_000 }, notes);
     expect(await redis.zrange(places.refused, 0, '-1')).toEqual(['c', 'd', 'e']);
     expect(await redis.zrange(places.offenders, 0, '-1')).toEqual(['c', 'd', 'e']);
-    expect(await redis.pttl(places.refused)).toBeGreaterThan(0);
+    expect(await redis.pttl(places.refused)).toBeGreaterThan(5_000);
+    expect(await redis.pttl(places.offenders)).toBeGreaterThan(0);
+    expect(await redis.pttl(places.offenders)).toBeLessThanOrEqual(5_000);
   });
 
   it('refuses keys that are not text, and limits and costs that are not whole numbers', async () => {

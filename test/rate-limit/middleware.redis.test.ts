@@ -339,6 +339,10 @@ describe('rateLimit', () => {
     ['a burst without a bucket', { limit: 5, burst: 6 }, 'burst'],
     ['a name with a brace', { limit: 5, name: 'a}b' }, 'name'],
     ['a range that is none', { limit: 5, deny: ['10.0.0.0/33'] }, 'deny'],
+    ['a range of another kind', { limit: 5, deny: ['10.0.0.0/2001:db8::'] }, 'deny'],
+    ['an address with too much', { limit: 5, deny: ['10.0.0.256'] }, 'deny'],
+    ['a range with too little', { limit: 5, allow: ['10.0.0/8'] }, 'allow'],
+    ['a range of colons', { limit: 5, deny: ['2001:db8:::/32'] }, 'deny'],
     ['an unknown failure policy', { limit: 5, onRedisError: 'retry' }, 'onRedisError'],
     ['two keys', { limit: 5, key: () => '', keyGenerator: () => '' }, 'keyGenerator'],
   ])('refuses %s', (_what, options, message) => {
@@ -346,6 +350,15 @@ describe('rateLimit', () => {
     expect(create).toThrow(ConfigError);
     expect(create).toThrow(message);
   });
+
+  it.each(['12345', 'v1.2', 'user:7', 'a:b:c', 'team/7', '1.x/8', 'cafe:1'])(
+    'takes %j in a list for a key',
+    async (key) => {
+      const app = suiteOf().rateLimiter({ limit: 5, deny: [key] });
+      expect((await app.take(key)).allowed).toBe(false);
+      expect((await app.take(`${key}0`)).allowed).toBe(true);
+    },
+  );
 
   it('refuses a second limiter without a name, until the suite is closed', async () => {
     const prefix = uniquePrefix();
