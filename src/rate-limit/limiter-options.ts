@@ -26,7 +26,7 @@ export interface BanOptions {
 
 /** Options of a limiter. `limit`, `window` and so on are those of its one policy; `policies` lists several. */
 export interface LimiterOptions<Limit = number> extends PolicyOptions<Limit> {
-  /** Names the limiter, in keys and events. The same name elsewhere is the same limiter. Default: `default`, once. */
+  /** Names the limiter, in keys and events, and its one policy. The same name elsewhere is the same limiter. Default: `default`, once. */
   readonly name?: string | undefined;
   /** Several policies, decided together: a request counts in all of them or in none. */
   readonly policies?: readonly PolicyOptions<Limit>[] | undefined;
@@ -107,17 +107,22 @@ function checkWord(option: string, value: unknown, words: readonly unknown[]): v
   throw new ConfigError(`${option}: write ${words.map((word) => JSON.stringify(word)).join(' or ')}.`);
 }
 
-/** The policies of a limiter, as its options give them. */
+/** The policies of a limiter, as its options give them. What they give themselves has the limiter's name: in the fields of one response several limiters can be told apart. */
 export function policiesOf(options: LimiterOptions<unknown>): readonly PolicyOptions<unknown>[] {
-  const { policies, limit, window, windowMs, algorithm, burst, precision, concurrent, lease } = options;
+  const { name, policies, limit, window, windowMs, algorithm, burst, precision, concurrent, lease } = options;
   const own = { limit, window, windowMs, algorithm, burst, precision };
   const isOneGiven = Object.values({ ...own, concurrent, lease }).some((value) => value !== undefined);
   if (policies !== undefined) {
     if (isOneGiven) throw new ConfigError('policies lists all policies: move limit, window and concurrent into it.');
     return policies;
   }
-  if (concurrent === undefined) return [{ ...own, lease }];
-  return limit === undefined ? [{ ...own, concurrent, lease }] : [own, { concurrent, lease }];
+  if (concurrent === undefined) return [{ name, ...own, lease }];
+  return limit === undefined
+    ? [{ name, ...own, concurrent, lease }]
+    : [
+        { name, ...own },
+        { concurrent, lease },
+      ];
 }
 
 function toPolicies(options: LimiterOptions<unknown>): readonly PolicyConfig[] {

@@ -31,7 +31,7 @@ export interface RateLimitOptions extends LimiterOptions<PerRequest<number>> {
   readonly standardHeaders?: StandardHeaders | undefined;
   /** Sends `X-RateLimit-*` too. Default: false. */
   readonly legacyHeaders?: boolean | undefined;
-  /** Name of the policy in the RateLimit fields, where there is one: the same as its `name`. */
+  /** Name of the policy in the RateLimit fields, where there is one. Default: the limiter's `name`. */
   readonly identifier?: string | undefined;
   /** Status of refusals. Default: 429. */
   readonly statusCode?: number | undefined;
@@ -98,7 +98,7 @@ export function toRateLimitConfig(options: RateLimitOptions, alsoKnown: readonly
   };
 }
 
-/** The name of a limiter with one policy is the limiter's; in the fields its policy is `default`, or the identifier. */
+/** Names the policy of a limiter that has one; the limiter keeps its name. */
 function withIdentifier({ identifier, ...options }: RateLimitOptions): LimiterOptions<unknown> {
   if (identifier === undefined) return options;
   if (typeof (identifier as unknown) !== 'string') throw new ConfigError('identifier must be a string.');

@@ -31,6 +31,17 @@ describe.each(places)('a limited route on %s', (_place, open) => {
     await eventually('room', async () => ((await request(app).get('/')).status === 200 ? true : undefined));
   });
 
+  it('tells the limits of several limiters apart', async () => {
+    const suite = suiteOf();
+    const limits = [
+      suite.rateLimit({ limit: 9, window: '1m', name: 'all' }),
+      suite.rateLimit({ limit: 5, window: '1h', name: 'login' }),
+    ];
+    const [answer] = await visit(appOf(...limits), 1);
+    expect(answer?.headers['ratelimit-policy']).toBe('"all";q=9;w=60, "login";q=5;w=3600');
+    expect(answer?.headers['ratelimit']).toBe('"all";r=8;t=60, "login";r=4;t=3600');
+  });
+
   it('decides several policies together, and names those that refused', async () => {
     const policies = [
       { name: 'burst', limit: 2, window: '1s' } as const,
@@ -146,7 +157,7 @@ describe.each(places)('a limited route on %s', (_place, open) => {
     suite.events.on('limit:shadowed', (event) => told.push(event));
     const app = appOf(suite.rateLimit({ limit: 1, window: '1h', shadow: true, name: 'api' }));
     expect(statusesOf(await visit(app, 2))).toEqual([200, 200]);
-    expect(told).toEqual([expect.objectContaining({ limiter: 'api', key: '127.0.0.1', policies: ['default'] })]);
+    expect(told).toEqual([expect.objectContaining({ limiter: 'api', key: '127.0.0.1', policies: ['api'] })]);
     expect(suite.stats().limits['api']).toMatchObject({ admitted: 1, shadowed: 1, refused: 0 });
   });
 
@@ -193,7 +204,7 @@ describe.each(places)('a limited route on %s', (_place, open) => {
     suite.events.on('limit:refused', (event) => told.push(event));
     await visit(appOf(suite.rateLimit({ limit: 1, window: '1h', name: 'api' })), 3);
     expect(told).toHaveLength(2);
-    expect(suite.stats().limits['api']).toMatchObject({ admitted: 1, refused: 2, policies: { default: 2 } });
+    expect(suite.stats().limits['api']).toMatchObject({ admitted: 1, refused: 2, policies: { api: 2 } });
   });
 });
 
