@@ -5,6 +5,7 @@ import type { EntryDraft } from '../../src/cache/entry.ts';
 import { createRedisStore } from '../../src/cache/redis-store.ts';
 import { connectionOf } from '../../src/redis/connection.ts';
 import type { Register } from '../../src/register/register.ts';
+import { createSuite } from '../../src/suite.ts';
 import { closedLater, uniquePrefix } from '../support/connections.ts';
 import { type RedisProcess, startRedis } from '../support/redis-server.ts';
 import { openProcess, type Process, until } from '../register/processes.ts';
@@ -167,6 +168,22 @@ describe('everything else', () => {
       unlink: 1,
       exec: 1,
     });
+  });
+
+  it('is a value that is set, are many, read or deleted, in one round trip', async () => {
+    const suite = createSuite({
+      redis: closedLater(new Redis({ port: (proxy.address() as AddressInfo).port })),
+      prefix: uniquePrefix(),
+      deadline: '5s',
+    });
+    const { data } = suite;
+    await data.set('k', 1);
+    expect(await tripsOf(() => data.set('k', 2))).toBe(1);
+    expect(await tripsOf(() => data.setMany({ a: 1, b: 2, c: 3 }))).toBe(1);
+    expect(await tripsOf(() => data.getMany(['a', 'b', 'c', 'k']))).toBe(1);
+    expect(await tripsOf(() => data.deleteMany(['a', 'b']))).toBe(1);
+    expect(await data.getMany(['a', 'b', 'c', 'k'])).toEqual([undefined, undefined, 3, 2]);
+    await suite.close();
   });
 
   it('is an invalidation in one round trip', async () => {

@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import type { Redis } from 'ioredis';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isCluster } from '../../src/redis/client.ts';
+import type { Invalidation } from '../../src/invalidation/invalidation.ts';
 import type { Suite } from '../../src/suite.ts';
 import { uniquePrefix } from '../support/connections.ts';
 import { heldLoad, openSuite, SHARED_BACKENDS } from './backends.ts';
@@ -22,6 +23,19 @@ describe.each(SHARED_BACKENDS)('data caches of two processes on %s', (_name, con
     expect(await one.data.get('k')).toBe(2);
     await one.data.delete('k');
     expect(await other.data.get('k')).toBeUndefined();
+  });
+
+  it('keep what one sets after the other has invalidated it, though that is news to the one', async () => {
+    const [one, other] = pair();
+    await one.data.set('k', 'old', { tags: ['user'] }); // It knows the register.
+    const invalidations: readonly Invalidation[] = [['user'], { tags: ['user'], mode: 'soft' }, { all: true }];
+    for (const invalidation of invalidations) {
+      await other.invalidate(invalidation);
+      expect(await one.data.set('k', 'new', { tags: ['user'] })).toBe(true);
+      expect([await one.data.get('k'), await other.data.get('k')]).toEqual(['new', 'new']);
+      await other.invalidate(['user']);
+      expect([await one.data.get('k'), await other.data.get('k')]).toEqual([undefined, undefined]);
+    }
   });
 
   const changes: readonly (readonly [string, (suite: Suite) => Promise<unknown>])[] = [

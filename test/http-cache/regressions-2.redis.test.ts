@@ -254,7 +254,7 @@ it('opens no connection for who still waits when the suite is closed', async () 
 
 it('waits for lookup and lease together no longer than the deadline', async () => {
   const client = testRedis();
-  const suite = openSuite('memory', { redis: client, backend: 'redis', prefix: uniquePrefix(), deadline: '400ms' });
+  const suite = openSuite('memory', { redis: client, backend: 'redis', prefix: uniquePrefix(), deadline: '2s' });
   const order: string[] = [];
   const app = express();
   app.get('/:name', suite.cache({ ttl: '1m' }), (req, res) => {
@@ -266,11 +266,11 @@ it('waits for lookup and lease together no longer than the deadline', async () =
   const { getBuffer, call } = client;
   Object.assign(client, {
     getBuffer: async (...args: Parameters<typeof getBuffer>) => {
-      await later(300);
+      await later(1_500);
       return getBuffer.apply(client, args);
     },
     call: async (...args: Parameters<typeof call>) => {
-      await later(300);
+      await later(1_500);
       const reply: unknown = await call.apply(client, args);
       order.push('lease');
       return reply;
