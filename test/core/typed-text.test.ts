@@ -13,7 +13,7 @@ const small = fc.letrec((tie) => ({
     fc.array(tie('value'), { maxLength: 2 }),
     fc.array(tie('value'), { maxLength: 2 }).map((list) => new Set(list)),
     fc.array(fc.tuple(tie('value'), tie('value')), { maxLength: 2 }).map((list) => new Map(list)),
-    fc.dictionary(fc.constantFrom('a', 'b', '__proto__'), tie('value'), { maxKeys: 2 }),
+    fc.dictionary(fc.constantFrom('a', 'b', '__proto__'), tie('value'), { maxKeys: 2, noNullPrototype: true }),
   ),
 })).value;
 
@@ -32,9 +32,9 @@ describe('the text of a value', () => {
   it('is the same for the same values, and another for others', () => {
     fc.assert(
       fc.property(list, list, (one, other) => {
-        // Cloned, objects without a prototype are like others. Map and Set are compared by Node without their order, which is part of the text.
+        // Map and Set are compared by Node without their order, which is part of the text.
         const isSame = text(one) === text(other);
-        expect(!isSame || isDeepStrictEqual(structuredClone(one), structuredClone(other))).toBe(true);
+        expect(!isSame || isDeepStrictEqual(one, other)).toBe(true);
         expect(text(reordered(one))).toBe(text(one));
       }),
       { numRuns: 2_000 },
