@@ -22,7 +22,7 @@ function runText({ date, seconds, versions, load, cpu }, how) {
 
 const SECTIONS = {
   hits({ meta, rows }) {
-    const { rounds, slice } = meta.settings;
+    const { rounds, slice, warmup } = meta.settings;
     const tables = [...new Set(rows.map(({ size }) => size))].flatMap((size) => {
       const ofSize = rows.filter((row) => row.size === size);
       const raw = ofSize.find(({ contestant }) => contestant === 'raw');
@@ -31,7 +31,7 @@ const SECTIONS = {
     return `## A hit of getOrSet
 
 Requests per second as a multiple of \`GET\` + \`JSON.parse\` in the same round: the median of the ratios and, in brackets, the range that holds the true median with 95 % confidence. 50 calls under way at a time,
-300 keys, ${rounds} interleaved rounds of ${slice} ms. Commands include those inside scripts. Every call must be a hit.
+300 keys, ${rounds} interleaved rounds of ${slice} ms after ${warmup} s of warm-up each. Commands include those inside scripts. Every call must be a hit.
 
 ${tables.join('\n\n')}
 

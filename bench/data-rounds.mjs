@@ -70,7 +70,7 @@ export async function runDataBursts(bench) {
     const children = await Promise.all(Array.from({ length: PROCESSES }, () => start(bench, name)));
     groups.push({ name, children, loads: [], waits: [] });
   }
-  for (let round = -2; round < bench.options.bursts; round++) {
+  for (let round = -5; round < bench.options.bursts; round++) {
     for (const group of turned(groups, Math.max(0, round))) {
       const question = { ask: 'burst', key: `burst-${round}`, at: Date.now() + 30, callers: CALLERS };
       const answers = await Promise.all(group.children.map((child) => child.ask(question)));

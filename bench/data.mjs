@@ -29,7 +29,7 @@ const PARTS = {
 const options = {
   rounds: Number(values.rounds ?? 40),
   slice: Number(values.slice ?? 100),
-  warmup: Number(values.warmup ?? 2),
+  warmup: Number(values.warmup ?? 5),
   bursts: Number(values.bursts ?? 20),
   entries: (values.entries ?? '10,10000,1000000').split(',').map(Number),
   fillMs: 180_000, // An entry that takes longer than this for so many is not waited for.
