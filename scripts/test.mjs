@@ -10,7 +10,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 const MOST_REPEATED = 5;
-const SHOWN_ONCE_IS_ENOUGH = /Property failed after|"violations"/;
+const PROPERTY_FAILED = /Property failed after/;
+const RANDOM_ORDER = /interleavings[^/\\]*$/;
 const JEST = join(createRequire(import.meta.url).resolve('jest/package.json'), '../bin/jest.js');
 
 const given = process.argv.slice(2);
@@ -49,13 +50,12 @@ function run(outputFile, args = []) {
 }
 
 function mayRepeat(failed) {
-  const messages = failed.flatMap((file) => [
-    file.message,
-    ...file.assertionResults.flatMap((test) => test.failureMessages),
-  ]);
-  return (
-    failed.length > 0 && failed.length <= MOST_REPEATED && !messages.some((text) => SHOWN_ONCE_IS_ENOUGH.test(text))
-  );
+  return failed.length > 0 && failed.length <= MOST_REPEATED && !failed.some(isShownOnce);
+}
+
+function isShownOnce({ name, message, assertionResults }) {
+  const messages = [message, ...assertionResults.flatMap((test) => test.failureMessages)];
+  return RANDOM_ORDER.test(name) || messages.some((text) => PROPERTY_FAILED.test(text));
 }
 
 /** Ends with a line like jest's own, about the tests of both runs. */
