@@ -1,6 +1,5 @@
 import type { Audience } from './audience.ts';
 import type { Claim } from './claims.ts';
-import type { Lookup } from '../cache/store.ts';
 import type { StandardSchema } from './schema.ts';
 
 /** A value that has been computed, and may be shared. */
@@ -18,6 +17,4 @@ export interface Party {
   readonly audience: Audience;
   /** Absent until it begins. */
   claim?: Claim;
-  /** What stands there after it, for those who could not share what it came to. */
-  after?: Lookup | Promise<Lookup>;
 }

@@ -19,8 +19,6 @@ const MAX_LOAD_MS = 120_000;
 interface Caller {
   /** Takes him out of the audience of the load he waits for. */
   leave(): void;
-  /** Who waits for it with him. */
-  party?: Party;
 }
 
 /** Where a lookup has led to. */
@@ -86,17 +84,11 @@ async function obtain<T>(state: DataState, request: LoadRequest<T>, first: Posit
     request.settings.signal?.throwIfAborted(); // He waits no more, so he begins nothing either.
     const computed = await join(state, request, position, { caller, round });
     if (computed !== 'again') return (await computed.take(request.settings.schema)) as T;
-    const lookup = await readAfter(state, request.address, caller.party);
+    const lookup = await state.store.read(request.address);
     const stored = await storedOf<T>(state, request, lookup);
     if (stored !== undefined && decide(stored.found, request.settings) !== 'load') return stored.value;
     position = new Position(lookup, stored);
   }
-}
-
-/** One read for all who have waited for the same load: each of them has asked before it ended, and it begins after that. */
-function readAfter({ store }: DataState, address: string, party: Party = newParty()): Lookup | Promise<Lookup> {
-  party.after ??= store.read(address);
-  return party.after;
 }
 
 /** One attempt: another's load if there is one that may be shared, else a new one. */
@@ -117,21 +109,15 @@ async function join<T>(
   if (share === 'unknown') return loadUnstored(state, request);
   if (flight === undefined || party === undefined || share === 'no' || party.audience.hasLeft) {
     const mode = settings.fresh || isLast || settings.coalesce === 'process' ? 'alone' : 'wait';
-    const own = newParty();
-    caller.party = own;
+    const own: Party = { audience: createAudience(MAX_LOAD_MS) };
     caller.leave = own.audience.enter();
     return begin(state, request, { stamp: lookup.stamp, seen: lookup.bytes, basis: stored, mode }, own);
   }
-  caller.party = party;
   caller.leave = party.audience.enter();
   request.onWait?.();
   const computed = await flight.outcome;
   // Absent when it takes too long to be waited for: one of those who did begins another.
   return typeof computed === 'object' && computed.isValid() ? computed : 'again';
-}
-
-function newParty(): Party {
-  return { audience: createAudience(MAX_LOAD_MS) };
 }
 
 /** Loads without the store, one at a time. */
@@ -175,7 +161,7 @@ function begin<T>(
 function refreshBehind<T>(state: DataState, request: LoadRequest<T>, { lookup, stored }: Position<T>): void {
   const { address, settings } = request;
   if (lookup.stamp === undefined || state.paused.has(address) || state.flights.find(address) !== undefined) return;
-  const party = newParty();
+  const party: Party = { audience: createAudience(MAX_LOAD_MS) };
   party.audience.enter();
   const mode = settings.coalesce === 'process' ? 'alone' : 'give-way';
   begin(state, request, { stamp: lookup.stamp, seen: lookup.bytes, basis: stored, mode }, party).catch(

@@ -355,31 +355,3 @@ describe('all of that', () => {
     expect(rejections).toEqual([]);
   });
 });
-
-it('those who have waited for a load in another process look once for what it has stored', async () => {
-  const prefix = uniquePrefix();
-  const [one, other] = [openSuite(testRedis(), { prefix }), testRedis()];
-  const { data } = openSuite(other, { prefix });
-  const held = heldLoad<{ text: string }>();
-  const first = one.data.getOrSet('k', held.load);
-  await held.begun;
-  const { getBuffer } = other;
-  let reads = 0;
-  Object.assign(other, {
-    getBuffer: (...args: Parameters<typeof getBuffer>) => {
-      reads++;
-      return getBuffer.apply(other, args);
-    },
-  });
-  const never = (): never => {
-    throw new Error('must not be loaded');
-  };
-  const waiting = Array.from({ length: 20 }, () => data.getOrSet<{ text: string }>('k', never));
-  await eventually('all to have looked', () => reads === 20 || undefined);
-  await sleep(50);
-  held.end({ text: 'value' });
-  const values = await Promise.all([first, ...waiting]);
-  expect(new Set(values.map(({ text }) => text))).toEqual(new Set(['value']));
-  expect(new Set(values).size).toBe(21); // Each has one of his own.
-  expect(reads).toBe(21);
-});
