@@ -109,7 +109,7 @@ export interface DataCache {
    * @throws {ConfigError} When an option is wrong.
    */
   set(key: CacheKey, value: unknown, options?: DataEntryOptions): Promise<boolean>;
-  /** {@link DataCache.set} for many, in one round trip; on Cluster one to each node. Resolves whether all were stored. */
+  /** {@link DataCache.set} for many, in one round trip; on Cluster one to each node. In strong mode the register is asked before, once for all. Resolves whether all were stored. */
   setMany(
     entries: Iterable<readonly [key: CacheKey, value: unknown]> | Readonly<Record<string, unknown>>,
     options?: DataEntryOptions,

@@ -75,23 +75,11 @@ export function createOperations(state: DataState, space: KeySpace, settingsOf: 
   /** Stores what is so. Where that fails the former value must not outlive it. */
   async function put(key: string, encoding: Encoded | Promise<Encoded>, settings: KeepSettings): Promise<boolean> {
     const encoded = await encoding;
-    const isStored = await putStamped(addressOf(key), (stamp) => draftOf(key, encoded, settings, stamp));
+    const stamp = (await register.refresh()) ? register.stamp() : undefined;
+    const isStored = stamp !== undefined && (await store.put(addressOf(key), draftOf(key, encoded, settings, stamp)));
     if (isStored) state.tellStored(key);
     else register.owe([keyPurge('d', key)]);
     return isStored;
-  }
-
-  /** The register is asked beside the write. Where it tells of an invalidation that was news when the value was stamped, the value is written once more. */
-  async function putStamped(address: string, draft: (stamp: EntryDraft['stamp']) => EntryDraft): Promise<boolean> {
-    const verified = register.refresh();
-    const known = register.stamp();
-    const early = known && draft(known);
-    const writing = early && store.put(address, early);
-    if (verified !== true && !(await verified)) return false;
-    if (writing !== undefined && !(await writing)) return false;
-    if (early !== undefined && register.judge(early.stamp, () => early) === 'valid') return true;
-    const stamp = register.stamp();
-    return stamp !== undefined && store.put(address, draft(stamp));
   }
 
   async function remove(key: string): Promise<void> {

