@@ -6,9 +6,19 @@ const NAME = 'express-redis-suite';
 /** Why the handler was asked, in the words of RFC 9211 §2.2. */
 export type Forward = 'uri-miss' | 'vary-miss' | 'stale' | 'request' | 'partial' | 'method' | 'bypass';
 
+/** A class, as all that hits make: see `cache/found`. */
+export class HitStatus {
+  readonly hit = true;
+  readonly ttlMs: number;
+  readonly detail = undefined;
+  constructor(ttlMs: number) {
+    this.ttlMs = ttlMs;
+  }
+}
+
 /** What the cache did with a request: members of Cache-Status (RFC 9211 §2). */
 export type CacheStatus =
-  | { readonly hit: true; readonly ttlMs: number; readonly detail?: string | undefined }
+  | HitStatus
   | {
       readonly forward: Forward;
       /** The handler's status, where the client gets another. */

@@ -9,12 +9,18 @@ import { isWhole, type Stored } from './stale.ts';
 import { servable } from './stored.ts';
 import type { Located } from './vary.ts';
 
-/** A stored response in the form in which this client gets it. */
-export interface Content {
+/** A stored response in the form in which this client gets it. A class, as all that hits make: see `cache/found`. */
+export class Content {
   readonly head: ResponseHead;
-  /** Empty where it will not be sent. */
+  /** Empty where it will not be sent. With a `coding` in the head it is sent so. */
   readonly body: Buffer;
   readonly bodyBytes: number;
+
+  constructor(head: ResponseHead, body: Buffer, bodyBytes: number = body.length) {
+    this.head = head;
+    this.body = body;
+    this.bodyBytes = bodyBytes;
+  }
 }
 
 /** Where something is stored, and until when it may be waited for. */
@@ -28,9 +34,9 @@ export function contentFor(exchange: Exchange, stored: Stored, place: Place): Co
   const isPacked = head.coding !== undefined && !takesCoding(exchange);
   if (!needsBody(exchange, head)) {
     const bodyBytes = isPacked ? (head.size ?? 0) : entry.bodyBytes;
-    return { head: isPacked ? unpacked(head) : head, body: NO_BODY, bodyBytes };
+    return new Content(isPacked ? unpacked(head) : head, NO_BODY, bodyBytes);
   }
-  if (isWhole(entry) && !isPacked) return { head, body: entry.body, bodyBytes: entry.bodyBytes };
+  if (isWhole(entry) && !isPacked) return new Content(head, entry.body);
   return readContent(exchange, stored, place);
 }
 
@@ -52,9 +58,9 @@ async function readContent(exchange: Exchange, stored: Stored, place: Place): Pr
 
 /** A whole body in the form in which this client gets it; `undefined` when it is damaged. */
 export async function inFormFor(exchange: Exchange, head: ResponseHead, body: Buffer): Promise<Content | undefined> {
-  if (head.coding === undefined || takesCoding(exchange)) return { head, body, bodyBytes: body.length };
+  if (head.coding === undefined || takesCoding(exchange)) return new Content(head, body);
   const bytes = await unpack(body, head);
-  return bytes && { head: unpacked(head), body: bytes, bodyBytes: bytes.length };
+  return bytes && new Content(unpacked(head), bytes);
 }
 
 /** The whole of what is stored, as it may be sent to this client and stored again. */

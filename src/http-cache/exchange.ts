@@ -6,16 +6,27 @@ import { attachHandle, takeOver } from './handle.ts';
 import { normalizeRequest } from './normalize.ts';
 import type { CacheConfig } from './options.ts';
 import { type RequestDirectives, requestDirectives } from './request-directives.ts';
-import { type RequestKey, requestKey } from './request-key.ts';
+import { RequestKey } from './request-key.ts';
 import type { HttpCacheState } from './shared.ts';
 
-/** One request on its way through the cache. */
-export interface Exchange {
+/** What every request brings. A class, as all that hits make: see `cache/found`. */
+export class ExchangeBase {
   readonly req: Request;
   readonly res: Response;
   readonly next: NextFunction;
   readonly config: CacheConfig;
   readonly state: HttpCacheState;
+  constructor(req: Request, res: Response, next: NextFunction, config: CacheConfig, state: HttpCacheState) {
+    this.req = req;
+    this.res = res;
+    this.next = next;
+    this.config = config;
+    this.state = state;
+  }
+}
+
+/** One request on its way through the cache. */
+export class Exchange extends ExchangeBase {
   readonly key: RequestKey;
   /** It says who is asking, so only what is for everybody may be shared with it. */
   readonly isCredentialed: boolean;
@@ -29,35 +40,28 @@ export interface Exchange {
   readonly startedAt: number;
   /** The name its counts go under. */
   readonly route: string;
+  constructor(base: ExchangeBase, key: RequestKey, hasCredentials: boolean) {
+    const { req, res, config } = base;
+    super(req, res, base.next, config, base.state);
+    this.key = key;
+    this.isCredentialed = hasCredentials;
+    this.directives = requestDirectives(req, config.policy);
+    this.group = `${takeOver(res)}${hasCredentials ? '+' : '-'}`;
+    this.flightKey = this.group + key.address;
+    this.startedAt = performance.now();
+    this.route = routeOf(req);
+  }
 }
-
-/** What every request brings. */
-export type ExchangeBase = Pick<Exchange, 'req' | 'res' | 'next' | 'config' | 'state'>;
 
 /** What the cache does with a request, before any lookup; `undefined` when it stays out of it. `body`: a digest of it, where the request is told apart by that. */
 export function openExchange(base: ExchangeBase, body?: string): Exchange | undefined {
-  const { req, res, next, config, state } = base;
+  const { req, config } = base;
   if (config.skip?.(req)) return undefined;
   const user = userOf(req, config);
   if (config.user !== undefined && user === undefined && req.headers.authorization !== undefined) return undefined;
   normalizeRequest(req, config.normalize, config.policy.normalize);
-  const key = requestKey(req, config, { user, body });
-  const hasCredentials = isCredentialed(req, config, user);
-  const group = `${takeOver(res)}${hasCredentials ? '+' : '-'}`;
-  return {
-    req,
-    res,
-    next,
-    config,
-    state,
-    key,
-    group,
-    isCredentialed: hasCredentials,
-    directives: requestDirectives(req, config.policy),
-    flightKey: group + key.address,
-    startedAt: performance.now(),
-    route: routeOf(req),
-  };
+  const key = new RequestKey(req, config, { user, body });
+  return new Exchange(base, key, isCredentialed(req, config, user));
 }
 
 /** Checked for those who are not: a promise or an object would put all users into one partition. */

@@ -1,5 +1,5 @@
 import { type Exchange, isOver, tell } from './exchange.ts';
-import { replay } from './replay.ts';
+import { replay, Telling } from './replay.ts';
 import { decodeHead, isForEverybody, type ResponseHead } from './response-head.ts';
 import { type Run, runHandler } from './run.ts';
 import type { Outcome, SharedResponse } from './shared.ts';
@@ -26,7 +26,7 @@ export async function follow(exchange: Exchange, wait: Wait): Promise<void> {
   if (content === undefined) return wait.again();
   tell(exchange, 'misses', 'cache:miss');
   const status = { forward: wait.forward, isCollapsed: true } as const;
-  return replay(exchange, { ...content, ageMs: content.head.age ?? 0, status });
+  return replay(exchange, content, new Telling(content.head.age ?? 0, status));
 }
 
 /** The head of another's response, if it may answer this request: it is the right variant, still valid, and for this client. */
@@ -53,7 +53,7 @@ async function serveInsteadOfError(exchange: Exchange, { basis, lookup, forward 
   if (content === undefined) return false;
   tell(exchange, 'stale', 'cache:stale');
   const status = { forward, isCollapsed: true, ttlMs: ttlOf(basis), detail: 'stale-if-error' } as const;
-  replay(exchange, { ...content, ageMs: totalAge(basis), status });
+  replay(exchange, content, new Telling(totalAge(basis), status));
   return true;
 }
 

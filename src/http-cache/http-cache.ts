@@ -3,7 +3,7 @@ import { BACKEND_OPTIONS, type Backend, backendOf, type BackendOptions } from '.
 import { continueRefresh } from './background.ts';
 import { bypassOf } from './bypass.ts';
 import { addCacheStatus } from './cache-status.ts';
-import { bypass, type ExchangeBase, openExchange } from './exchange.ts';
+import { bypass, ExchangeBase, openExchange } from './exchange.ts';
 import { type CacheOptions, toCacheConfig } from './options.ts';
 import { bodyDigest } from './query-body.ts';
 import { partNeeded, serve } from './serve.ts';
@@ -43,7 +43,7 @@ export function createHttpCache(
   const config = toCacheConfig(options, alsoKnown);
   const state = stateOf(backend);
   return function httpCache(req, res, next) {
-    const base = { req, res, next, config, state };
+    const base = new ExchangeBase(req, res, next, config, state);
     try {
       if (res.headersSent) return next();
       if (continueRefresh(base)) return;

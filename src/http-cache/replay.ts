@@ -2,23 +2,25 @@ import type { Request, Response } from 'express';
 import { parseCacheControl } from './cache-control.ts';
 import { addCacheStatus, type CacheStatus } from './cache-status.ts';
 import { conditionsOf, describesBody, heedsConditions, isNotModified } from './conditional.ts';
+import type { Content } from './content.ts';
 import type { Exchange } from './exchange.ts';
 import type { CacheConfig } from './options.ts';
 import { rangeInPart } from './partial.ts';
 import { type ByteRange, rangeFor, resolveRange } from './range.ts';
 import type { ResponseHead, StorableHead } from './response-head.ts';
 
-/** A stored response that is about to be sent. */
-export interface Replay {
-  readonly head: ResponseHead;
-  /** Absent where only the head will be sent. With a `coding` in the head it is sent so. */
-  readonly body: Buffer;
-  /** Default: the length of the body. */
-  readonly bodyBytes?: number;
+/** What is said of a stored response when it is sent. A class, as all that hits make: see `cache/found`. */
+export class Telling {
   readonly ageMs: number;
   readonly status: CacheStatus;
   /** Headers that are set already stay. */
-  readonly isOverlay?: boolean;
+  readonly isOverlay: boolean;
+
+  constructor(ageMs: number, status: CacheStatus, isOverlay: boolean = false) {
+    this.ageMs = ageMs;
+    this.status = status;
+    this.isOverlay = isOverlay;
+  }
 }
 
 const BODILESS = new Set([204, 205, 304]);
@@ -28,15 +30,16 @@ const ABOUT_ALL_BYTES = ['content-digest', 'content-md5'] as const;
 const MAX_TEXT_BYTES = 16_384;
 
 /** Sends a stored response: its own status, headers and bytes, with Age and Cache-Status; 304 to a client that has it; the part it asked for; only the head to HEAD. */
-export function replay(exchange: Exchange, { head, body, bodyBytes, ageMs, status, isOverlay }: Replay): void {
+export function replay(exchange: Exchange, content: Content, { ageMs, status, isOverlay }: Telling): void {
   const { req, res, config } = exchange;
+  const { head } = content;
   if (res.headersSent) return;
   const isUnchanged = heedsConditions(head.status) && isNotModified(conditionsOf(req.headers), head);
   for (const name of head.removed ?? []) res.removeHeader(name);
   // One by one: writeHead copies what it is given, which costs twice as much.
   for (const [name, value] of head.headers) {
     if (isUnchanged && describesBody(name)) continue;
-    if (isOverlay !== true || !res.hasHeader(name)) res.setHeader(name, value);
+    if (!isOverlay || !res.hasHeader(name)) res.setHeader(name, value);
   }
   if (config.clientTtlMs !== undefined && !res.hasHeader('cache-control')) {
     res.setHeader('Cache-Control', clientCacheControl(config, head, ageMs));
@@ -45,7 +48,7 @@ export function replay(exchange: Exchange, { head, body, bodyBytes, ageMs, statu
   addCacheStatus(res, status, statusKey(exchange));
   if (head.size !== undefined) describeCoding(res, head, isUnchanged);
   if (isUnchanged) sendNotModified(res);
-  else sendWhole(req, res, head, { body, bodyBytes: bodyBytes ?? body.length, targeted: config.policy.targetedFields });
+  else sendWhole(exchange, content);
 }
 
 /** For Cache-Status, where it may be told. */
@@ -74,19 +77,12 @@ function sendNotModified(res: Response): void {
   res.end();
 }
 
-interface Content {
-  readonly body: Buffer;
-  readonly bodyBytes: number;
-  /** Response fields for shared caches. */
-  readonly targeted: readonly string[];
-}
-
-function sendWhole(req: Request, res: Response, head: ResponseHead, content: Content): void {
-  const part = partFor(req, head, content);
-  if (part === 'unsatisfiable') return sendUnsatisfiable(res, content.bodyBytes, content.targeted);
-  const { body } = content;
+function sendWhole({ req, res, config }: Exchange, content: Content): void {
+  const { head, body, bodyBytes } = content;
+  const part = partFor(req, content);
+  if (part === 'unsatisfiable') return sendUnsatisfiable(res, bodyBytes, config.policy.targetedFields);
   if (part === undefined) {
-    if (!BODILESS.has(head.status)) res.setHeader('Content-Length', String(content.bodyBytes));
+    if (!BODILESS.has(head.status)) res.setHeader('Content-Length', String(bodyBytes));
     if (head.reason === undefined) res.writeHead(head.status);
     else res.writeHead(head.status, head.reason);
     sendBytes(req, res, body);
@@ -123,7 +119,7 @@ interface PartFor extends ByteRange {
 }
 
 /** The part of a stored response that a request asks for (RFC 9110 §14.2); `undefined`: it is sent as it is. */
-function partFor(req: Request, head: ResponseHead, { bodyBytes }: Content): PartFor | 'unsatisfiable' | undefined {
+function partFor(req: Request, { head, bodyBytes }: Content): PartFor | 'unsatisfiable' | undefined {
   if (req.headers.range === undefined || req.method !== 'GET') return undefined;
   if (head.part !== undefined) {
     const within = rangeInPart(head.part, req.headers);

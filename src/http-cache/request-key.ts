@@ -4,8 +4,15 @@ import { digest } from '../core/digest.ts';
 import { collapseBlanks } from './normalize.ts';
 import type { CacheConfig } from './options.ts';
 
-/** What a request asks for, as far as the cache tells requests apart. */
-export interface RequestKey {
+/** What a request is told apart by beside its URL and headers. */
+interface Distinction {
+  readonly user?: string | undefined;
+  /** A digest of its body. */
+  readonly body?: string | undefined;
+}
+
+/** What a request asks for, as far as the cache tells requests apart: scheme, host as Express trusts them, everything declared, and path and query or what `key` makes of the request. */
+export class RequestKey {
   /** What the user of this package sees and can purge by: `api:GET:/products?page=2`, or what `key` returned. */
   readonly name: string;
   /** Path and query, for the URL's tag. */
@@ -14,34 +21,31 @@ export interface RequestKey {
   readonly origin: string;
   /** Where responses without `Vary` are stored. Injective: no part can be spelled so that it reaches into the next. */
   readonly address: string;
+  private readonly req: Request;
+  private readonly config: CacheConfig;
+  private readonly declared: string;
+  private readonly place: string;
+
+  constructor(req: Request, config: CacheConfig, { user, body }: Distinction = {}) {
+    this.req = req;
+    this.config = config;
+    this.origin = originOf(req);
+    this.url = withQuery(req.originalUrl, config.query);
+    this.name =
+      config.keyPrefix + (config.key === undefined ? `${methodOf(req)}:${this.url}` : customKey(config.key, req));
+    this.declared = declaredParts(req, config, user);
+    // A custom key and a URL never share an address, or a client could spell a URL like another route's key; nor do two prefixes, of which one may continue the other.
+    const content = body === undefined ? '' : `q${body}`;
+    const kind = config.key === undefined ? `u${rewritingOf(req, this.url, config)}` : 'k';
+    this.place = `${content}${kind}|${config.keyPrefix.length}|${this.name}`;
+    this.address = `h:${this.origin}|${this.declared}|${this.place}`;
+  }
+
   /** Where the response for these values of the request headers in `Vary` is stored. */
-  variant(names: readonly string[]): string;
-}
-
-/** What a request is told apart by beside its URL and headers. */
-interface Distinction {
-  readonly user?: string | undefined;
-  /** A digest of its body. */
-  readonly body?: string | undefined;
-}
-
-/** The key of a request: scheme, host as Express trusts them, everything declared, and path and query or what `key` makes of the request. */
-export function requestKey(req: Request, config: CacheConfig, { user, body }: Distinction = {}): RequestKey {
-  const origin = originOf(req);
-  const url = withQuery(req.originalUrl, config.query);
-  const name = config.keyPrefix + (config.key === undefined ? `${methodOf(req)}:${url}` : customKey(config.key, req));
-  const declared = declaredParts(req, config, user);
-  // A custom key and a URL never share an address, or a client could spell a URL like another route's key; nor do two prefixes, of which one may continue the other.
-  const content = body === undefined ? '' : `q${body}`;
-  const kind = config.key === undefined ? `u${rewritingOf(req, url, config)}` : 'k';
-  const place = `${content}${kind}|${config.keyPrefix.length}|${name}`;
-  return {
-    name,
-    url,
-    origin,
-    address: `h:${origin}|${declared}|${place}`,
-    variant: (names) => `h:${origin}|${declared}~${headerDigest(req, names, config.policy.normalize)}|${place}`,
-  };
+  variant(names: readonly string[]): string {
+    const values = headerDigest(this.req, names, this.config.policy.normalize);
+    return `h:${this.origin}|${this.declared}~${values}|${this.place}`;
+  }
 }
 
 /** Where middleware gave the request another URL, from a header perhaps, that URL counts as well. */

@@ -1,10 +1,10 @@
 import { refreshBehind } from './background.ts';
-import { addCacheStatus, type Forward } from './cache-status.ts';
+import { addCacheStatus, type Forward, HitStatus } from './cache-status.ts';
 import { type Content, contentFor } from './content.ts';
 import { bypass, type Exchange, isOver, tell } from './exchange.ts';
 import { follow } from './follow.ts';
 import { rangeInPart } from './partial.ts';
-import { replay, statusKey } from './replay.ts';
+import { replay, statusKey, Telling } from './replay.ts';
 import { lead, type Run, runHandler, withWholeBasis } from './run.ts';
 import type { SharedResponse } from './shared.ts';
 import { type Decision, decide, type Stored, totalAge, ttlOf } from './stale.ts';
@@ -59,8 +59,7 @@ function reasonOf(lookup: Located, stored: Stored | undefined, decision: Decisio
 function serveStored(exchange: Exchange, stored: Stored, content: Content): void {
   const isFresh = stored.state === 'fresh';
   tell(exchange, isFresh ? 'hits' : 'stale', isFresh ? 'cache:hit' : 'cache:stale');
-  const { head, body, bodyBytes } = content;
-  replay(exchange, { head, body, bodyBytes, ageMs: totalAge(stored), status: { hit: true, ttlMs: ttlOf(stored) } });
+  replay(exchange, content, new Telling(totalAge(stored), new HitStatus(ttlOf(stored))));
 }
 
 interface Forwarding {

@@ -1,11 +1,12 @@
 import type { ServerResponse } from 'node:http';
+import { Content } from './content.ts';
 import { disown, type Exchange } from './exchange.ts';
 import type { Filling, Reception } from './reception.ts';
 import { completes } from './partial.ts';
 import { inheritPlan, type Plan, planOf, type Representation, toRecorded } from './plan.ts';
 import { asWhole, fieldOf } from './record-response.ts';
 import type { Recorded } from './recorded.ts';
-import { replay } from './replay.ts';
+import { replay, Telling } from './replay.ts';
 import { type HeadersBefore, resetReason, storableHeaders, withValidators } from './response-head.ts';
 import { isAbout, mergeHeaders, readerOf } from './revalidate.ts';
 import { mayReplaceError, type Stored, totalAge, ttlOf } from './stale.ts';
@@ -74,7 +75,7 @@ function receiveValidation({ fill, outcome, before, delayMs, startedAt }: Fillin
       for (const name of OF_ONE_MESSAGE) res.removeHeader(name);
       resetReason(res);
       // What the 304 said besides is for this client: cookies, for example.
-      replay(exchange, { head, body: basis.entry.body, ageMs: head.age ?? 0, status, isOverlay: true });
+      replay(exchange, new Content(head, basis.entry.body), new Telling(head.age ?? 0, status, true));
     },
   };
 }
@@ -128,7 +129,7 @@ function receiveCompletion({ fill, outcome, before, delayMs, startedAt }: Fillin
       const status = { forward, forwardStatus: 206, isStored: plan !== undefined } as const;
       resetHeaders(res, before);
       const head = withValidators(plan?.head ?? whole);
-      replay(exchange, { head, body, ageMs: head.age ?? 0, status });
+      replay(exchange, new Content(head, body), new Telling(head.age ?? 0, status));
     },
   };
 }
@@ -145,7 +146,7 @@ function receiveFailure({ fill, outcome, before }: Filling, basis: Stored): Rece
       outcome.failed();
       resetHeaders(res, before);
       const status = { forward, forwardStatus, ttlMs: ttlOf(basis), detail: 'stale-if-error' } as const;
-      replay(exchange, { head: basis.head, body: basis.entry.body, ageMs: totalAge(basis), status });
+      replay(exchange, new Content(basis.head, basis.entry.body), new Telling(totalAge(basis), status));
     },
   };
 }

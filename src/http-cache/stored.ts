@@ -6,7 +6,7 @@ import type { Stamp } from '../register/mirror.ts';
 import type { Exchange } from './exchange.ts';
 import { fitsShape } from './request-shape.ts';
 import { decodeHead, isForEverybody, isMarkedPublic, isMarker, type ResponseHead } from './response-head.ts';
-import type { Stored } from './stale.ts';
+import { Stored } from './stale.ts';
 import { isTracked } from './track.ts';
 
 /** What was found, if it may be shared with this request and can be sent. */
@@ -18,7 +18,7 @@ export function servable(exchange: Exchange, found: Found | undefined): Stored |
   if (head === undefined || (head.setsCookies && exchange.config.policy.setCookie !== 'store')) return undefined;
   if (!isPlausible(found.entry, head, exchange.config.maxBytes)) return undefined;
   if (!isForLikesOf(exchange, found.entry, head)) return undefined;
-  return { ...found, head };
+  return new Stored(found, head);
 }
 
 /** No route stores larger ones, so what says it is was not stored by it; neither was a part that is not as long as it says. */

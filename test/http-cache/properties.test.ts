@@ -3,7 +3,7 @@ import type { Request } from 'express';
 import * as fc from 'fast-check';
 import { parseCacheControl, secondsOf } from '../../src/http-cache/cache-control.ts';
 import { toCacheConfig } from '../../src/http-cache/options.ts';
-import { requestKey } from '../../src/http-cache/request-key.ts';
+import { RequestKey } from '../../src/http-cache/request-key.ts';
 
 const PROHIBITIONS = ['no-store', 'private', 'no-cache'];
 
@@ -179,7 +179,7 @@ function addressOf(
     app: { get: () => undefined },
     socket: { encrypted: protocol === 'https' },
   } as unknown as Request;
-  const key = requestKey(req, config, { user });
+  const key = new RequestKey(req, config, { user });
   return names === undefined ? key.address : key.variant(names);
 }
 
