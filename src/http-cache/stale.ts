@@ -3,19 +3,9 @@ import type { Found } from '../cache/store.ts';
 import type { RequestDirectives } from './request-directives.ts';
 import type { ResponseHead } from './response-head.ts';
 
-/** A stored response that this request may have. A class, as all that hits make: see `cache/found`. */
-export class Stored implements Found {
-  readonly state: Found['state'];
-  readonly entry: Entry;
-  readonly ageMs: number;
+/** A stored response that this request may have. */
+export interface Stored extends Found {
   readonly head: ResponseHead;
-
-  constructor({ state, entry, ageMs }: Found, head: ResponseHead) {
-    this.state = state;
-    this.entry = entry;
-    this.ageMs = ageMs;
-    this.head = head;
-  }
 }
 
 /** What to do with a stored response: send it, send it and make it anew meanwhile, or ask the handler, and why. */

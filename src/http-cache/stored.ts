@@ -6,8 +6,22 @@ import type { Stamp } from '../register/mirror.ts';
 import type { Exchange } from './exchange.ts';
 import { fitsShape } from './request-shape.ts';
 import { decodeHead, isForEverybody, isMarkedPublic, isMarker, type ResponseHead } from './response-head.ts';
-import { Stored } from './stale.ts';
+import type { Stored } from './stale.ts';
 import { isTracked } from './track.ts';
+
+/** A class, as all that hits make: see `cache/found`. */
+class StoredResponse implements Stored {
+  readonly state: Found['state'];
+  readonly entry: Entry;
+  readonly ageMs: number;
+  readonly head: ResponseHead;
+  constructor({ state, entry, ageMs }: Found, head: ResponseHead) {
+    this.state = state;
+    this.entry = entry;
+    this.ageMs = ageMs;
+    this.head = head;
+  }
+}
 
 /** What was found, if it may be shared with this request and can be sent. */
 export function servable(exchange: Exchange, found: Found | undefined): Stored | undefined {
@@ -18,7 +32,7 @@ export function servable(exchange: Exchange, found: Found | undefined): Stored |
   if (head === undefined || (head.setsCookies && exchange.config.policy.setCookie !== 'store')) return undefined;
   if (!isPlausible(found.entry, head, exchange.config.maxBytes)) return undefined;
   if (!isForLikesOf(exchange, found.entry, head)) return undefined;
-  return new Stored(found, head);
+  return new StoredResponse(found, head);
 }
 
 /** No route stores larger ones, so what says it is was not stored by it; neither was a part that is not as long as it says. */

@@ -5,11 +5,8 @@ import { fieldNames } from './field-names.ts';
 import { isMarker } from './response-head.ts';
 import type { RequestKey } from './request-key.ts';
 
-/** A lookup, and where it ended. A class, as all that hits make: see `cache/found`. */
-export class Located implements Lookup {
-  readonly found: Lookup['found'];
-  readonly stamp: Lookup['stamp'];
-  readonly bytes: Lookup['bytes'];
+/** A lookup, and where it ended. */
+export interface Located extends Lookup {
   /** Where the response is, or would be as far as is known. */
   readonly address: string;
   /** Until when whoever waits may go on waiting for Redis, on the clock of this process. */
@@ -18,14 +15,6 @@ export class Located implements Lookup {
   readonly varyNames?: readonly string[];
   /** There are responses for this key, but none for the values of the headers they vary by. */
   readonly isVaryMiss?: boolean;
-
-  constructor({ found, stamp, bytes }: Lookup, address: string, deadlineAt: number) {
-    this.found = found;
-    this.stamp = stamp;
-    this.bytes = bytes;
-    this.address = address;
-    this.deadlineAt = deadlineAt;
-  }
 }
 
 /** How much of an entry is needed. */
@@ -66,14 +55,14 @@ export function createVariantReader(store: CacheStore): VariantReader {
   /** Reads follow each other here, and one deadline is for all of them. */
   async function readBy(deadlineAt: number, address: string, part: Part): Promise<Located> {
     const lookup = store.read(address, part);
-    if (!(lookup instanceof Promise)) return new Located(lookup, address, deadlineAt);
-    return new Located(await inTime(deadlineAt, lookup, UNAVAILABLE), address, deadlineAt);
+    if (!(lookup instanceof Promise)) return locate(lookup, address, deadlineAt);
+    return locate(await inTime(deadlineAt, lookup, UNAVAILABLE), address, deadlineAt);
   }
 
   async function readVariant(key: RequestKey, names: readonly string[], part: Part): Promise<Located> {
     const deadlineAt = performance.now() + store.deadlineMs;
     const address = key.variant(names);
-    const lookup = { ...new Located(await store.read(address, part), address, deadlineAt), varyNames: names };
+    const lookup = { ...locate(await store.read(address, part), address, deadlineAt), varyNames: names };
     if (lookup.found !== undefined || lookup.stamp === undefined) return lookup;
     const base = await readBy(deadlineAt, key.address, part);
     const current = namesIn(base);
@@ -101,8 +90,8 @@ export function createVariantReader(store: CacheStore): VariantReader {
       const deadlineAt = performance.now() + store.deadlineMs;
       const lookup = store.read(key.address, part);
       return lookup instanceof Promise
-        ? lookup.then((outcome) => follow(key, new Located(outcome, key.address, deadlineAt), part))
-        : follow(key, new Located(lookup, key.address, deadlineAt), part);
+        ? lookup.then((outcome) => follow(key, locate(outcome, key.address, deadlineAt), part))
+        : follow(key, locate(lookup, key.address, deadlineAt), part);
     },
     hasRoom(key, names, maxVariants) {
       const known = names.length === 0 ? undefined : remembered.get(key.address);
@@ -122,6 +111,26 @@ export function createVariantReader(store: CacheStore): VariantReader {
       return Math.max(...stored.values()) - now;
     },
   };
+}
+
+/** A class, as all that hits make: see `cache/found`. */
+class LocatedLookup implements Located {
+  readonly found: Lookup['found'];
+  readonly stamp: Lookup['stamp'];
+  readonly bytes: Lookup['bytes'];
+  readonly address: string;
+  readonly deadlineAt: number;
+  constructor({ found, stamp, bytes }: Lookup, address: string, deadlineAt: number) {
+    this.found = found;
+    this.stamp = stamp;
+    this.bytes = bytes;
+    this.address = address;
+    this.deadlineAt = deadlineAt;
+  }
+}
+
+function locate(lookup: Lookup, address: string, deadlineAt: number): Located {
+  return new LocatedLookup(lookup, address, deadlineAt);
 }
 
 function asVariant(lookup: Located, varyNames: readonly string[]): Located {
