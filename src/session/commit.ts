@@ -146,17 +146,20 @@ function holdEnd(exchange: SessionExchange, savingOf: () => Promise<unknown> | u
     );
   }
 
-  res.end = function endSaved(...args: Parameters<typeof end>) {
-    if (hasEnded) return res;
-    hasEnded = true;
-    const saving = res.headersSent ? saveRest() : undefined;
-    if (saving === undefined) return end.apply(res, args);
-    saving.then(
-      (mayEnd) => mayEnd && end.apply(res, args),
-      (error: unknown) => cut(exchange, error),
-    );
-    return res;
-  } as typeof end;
+  // Not `res.end = function ...`: functions that are assigned to a property right away V8 takes for methods of something long-lived, and all that this one holds would be kept for long.
+  Object.assign(res, {
+    end(...args: Parameters<typeof end>) {
+      if (hasEnded) return res;
+      hasEnded = true;
+      const saving = res.headersSent ? saveRest() : undefined;
+      if (saving === undefined) return end.apply(res, args);
+      saving.then(
+        (mayEnd) => mayEnd && end.apply(res, args),
+        (error: unknown) => cut(exchange, error),
+      );
+      return res;
+    },
+  });
   return () => {
     hasEnded = false;
   };
