@@ -1,5 +1,6 @@
 import type { Dependencies } from '../register/ledger.ts';
 import type { Stamp } from '../register/mirror.ts';
+import type { Beside } from './beside.ts';
 
 /**
  * One stored value, as one string in Redis: a fixed header of 72 bytes (little endian), tags, key, metadata, body.
@@ -26,6 +27,8 @@ export interface Entry extends Stamp {
   readonly body: Buffer;
   /** The whole, of which the above are views. */
   readonly bytes: Buffer;
+  /** Only where it is kept in the memory of this process. */
+  readonly beside: Beside | undefined;
 }
 
 /** What an entry is made of. */
@@ -98,6 +101,7 @@ export function decodeEntry(bytes: Buffer, part: 'whole' | 'head' = 'whole'): En
     bodyBytes,
     body: bytes.subarray(bodyAt),
     bytes,
+    beside: undefined,
   };
 }
 

@@ -1,17 +1,21 @@
 import { randomUUID } from 'node:crypto';
-import { LRUCache } from 'lru-cache';
 import { createBounded } from '../core/bounded.ts';
 import type { Register } from '../register/register.ts';
-import { decodeEntry, encodeEntry, encodeInstants, type Entry, type EntryDraft, writingOf } from './entry.ts';
+import { createEntryMemory } from './entry-memory.ts';
+import { encodeEntry, encodeInstants, type Entry, type EntryDraft, writingOf } from './entry.ts';
 import { Hit, isWorthStoring, toFound } from './found.ts';
-import { sizeOf } from './memory-tier.ts';
 import { type CacheStore, type Lookup, TOMBSTONE_MS } from './store.ts';
 
 const MAX_TOMBSTONES = 100_000;
 
+interface Kept {
+  readonly entry: Entry;
+}
+
 /** Entries in this process, bounded in bytes; the least recently used go first. */
 export function createMemoryStore(register: Register, maxBytes: number): CacheStore {
-  const entries = new LRUCache<string, Entry>({ maxSize: maxBytes, sizeCalculation: sizeOf });
+  const memory = createEntryMemory<Kept>(maxBytes);
+  const { entries } = memory;
 
   /** Once one is forgotten before its time, all computations under way count as older than it. */
   let forgotten = 0;
@@ -39,33 +43,32 @@ export function createMemoryStore(register: Register, maxBytes: number): CacheSt
       return isWorthStoring(draft, register) && keep(address, draft);
     },
     async putIfSeen(address, draft, seen) {
-      if (writingOf(entries.get(address)?.bytes) !== writingOf(seen)) return false;
+      if (writingOf(entries.get(address)?.entry.bytes) !== writingOf(seen)) return false;
       bury(address);
       return isWorthStoring(draft, register) && keep(address, draft);
     },
     async renew(address, seen, lifetime) {
-      const entry = entries.get(address);
+      const entry = entries.get(address)?.entry;
       if (entry === undefined || writingOf(entry.bytes) !== writingOf(seen)) return false;
       // Whoever has the old one keeps it as it is.
       const bytes = Buffer.from(entry.bytes);
       encodeInstants(register.now(), lifetime).copy(bytes, 40);
-      const renewed = decodeEntry(bytes);
-      if (renewed !== undefined) entries.set(address, renewed);
+      place(address, bytes);
       return true;
     },
     async remove(address) {
       bury(address);
     },
     async *list(start) {
-      const isThere = (entry: Entry | undefined): boolean =>
-        entry !== undefined && toFound(entry, register) !== undefined;
+      const isThere = (kept: Kept | undefined): boolean =>
+        kept !== undefined && toFound(kept.entry, register) !== undefined;
       // Peeking: who lists them uses none.
       yield [...entries.keys()].filter((address) => address.startsWith(start) && isThere(entries.peek(address)));
     },
   };
 
   function read(address: string): Lookup {
-    const entry = entries.get(address);
+    const entry = entries.get(address)?.entry;
     if (entry === undefined) return { stamp: register.stamp() };
     const found = toFound(entry, register);
     if (found !== undefined) return new Hit(found, register.stamp());
@@ -74,9 +77,13 @@ export function createMemoryStore(register: Register, maxBytes: number): CacheSt
   }
 
   function keep(address: string, draft: EntryDraft): boolean {
-    const entry = decodeEntry(encodeEntry(draft, register.now()));
-    if (entry !== undefined) entries.set(address, entry);
+    place(address, encodeEntry(draft, register.now()));
     return entries.has(address);
+  }
+
+  function place(address: string, bytes: Buffer): void {
+    const entry = memory.read(address, bytes);
+    if (entry !== undefined) entries.set(address, { entry });
   }
 
   function bury(address: string): void {

@@ -1,17 +1,10 @@
-import { LRUCache } from 'lru-cache';
 import { createBounded } from '../core/bounded.ts';
-import { decodeEntry, type Entry } from './entry.ts';
+import { createEntryMemory } from './entry-memory.ts';
+import type { Entry } from './entry.ts';
 
-/** What one entry takes beside its bytes (objects, the table), roughly, as measured: counted, or many small entries would exceed the bound by far. */
-const OVERHEAD_BYTES = 800;
 /** An entry that takes more than this part of the bound stays out: it would push out everything else. */
 const MAX_PART = 8;
 const MAX_CHANGES = 10_000;
-
-/** What an entry in this process' memory takes, in bytes. */
-export function sizeOf({ bytes }: Entry, address: string): number {
-  return bytes.length + 2 * address.length + OVERHEAD_BYTES;
-}
 
 /** What a process has in its memory of what is in Redis. */
 export interface TierStatistics {
@@ -53,11 +46,7 @@ export interface MemoryTier {
 
 /** Creates an empty tier. */
 export function createMemoryTier(maxBytes: number): MemoryTier {
-  const entries = new LRUCache<string, Kept>({
-    maxSize: maxBytes,
-    maxEntrySize: Math.ceil(maxBytes / MAX_PART),
-    sizeCalculation: ({ entry }, address) => sizeOf(entry, address),
-  });
+  const { entries, read } = createEntryMemory<Kept>(maxBytes, Math.ceil(maxBytes / MAX_PART));
   const counts = { hits: 0, misses: 0 };
   /** What is forgotten of the drops counts for all addresses. */
   let drops = 0;
@@ -76,7 +65,7 @@ export function createMemoryTier(maxBytes: number): MemoryTier {
       // A copy: what is read is a view of a larger piece of memory.
       const own = Buffer.allocUnsafeSlow(bytes.length);
       bytes.copy(own);
-      const entry = decodeEntry(own);
+      const entry = read(address, own);
       if (entry !== undefined) entries.set(address, { entry, verifiedAt: since.at });
     },
     verified(address, kept, at) {

@@ -16,7 +16,8 @@ import { answer } from './read-through.ts';
 import { createSettings, NAMESPACE_OPTIONS, type SettingsOf } from './settings.ts';
 import { type DataState, stateOn } from './state.ts';
 import { withKeyOptions } from './typed-key.ts';
-import { createValues, type ValueMode } from './values.ts';
+import type { ValueMode } from './keepsakes.ts';
+import { createValues } from './values.ts';
 import { wrap, type Wrapped, type WrapOptions } from './wrap.ts';
 import { createWriters, type Writers } from '../writing/writers.ts';
 
@@ -75,8 +76,9 @@ export interface DataOptions extends NamespaceOptions {
   /** Values that take more bytes are stored compressed: a number of bytes, or `'4kb'`. Default: `never`. */
   readonly compressAbove?: Bytes | 'never' | undefined;
   /**
-   * `copies`: every caller gets a value of his own. `frozen`: values that are plain JSON are deeply frozen and, where they are in the memory of this process, the same for all callers, which spares
-   * parsing them. Default: `copies`.
+   * `copies`: every caller gets a value of his own. Of values that are plain JSON and often read in the memory of this process an original is kept there, which is copied instead of parsing; it
+   * counts as part of that memory, and takes at most a quarter of it. `frozen`: values that are plain JSON are deeply frozen and, where they are in the memory of this process, the same for all callers,
+   * which spares copying and parsing them; that counts too. What would exceed the bound is parsed each time. Default: `copies`.
    */
   readonly values?: ValueMode | undefined;
 }

@@ -1,8 +1,10 @@
-/** Fills a memory tier and a memory store of a bound with small entries, more than there is room for. Tells as JSON how many bytes each has taken for good. Needs `--expose-gc`. */
+/** Fills a memory tier, a memory store, and one with values kept beside their entries, of a bound, with small entries, more than there is room for. Tells as JSON how many bytes each has taken for good. Needs `--expose-gc`. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { encodeEntry } from '../../src/cache/entry.ts';
 import { createMemoryStore } from '../../src/cache/memory-store.ts';
 import { createMemoryTier } from '../../src/cache/memory-tier.ts';
+import { createCodec } from '../../src/codec/codec.ts';
+import { createKeepsakes } from '../../src/data/keepsakes.ts';
 import { createMemoryRegister } from '../../src/register/memory-register.ts';
 import { draftOf } from '../../src/testing/store-steps.ts';
 
@@ -46,7 +48,21 @@ async function fillStore(): Promise<unknown> {
   return store;
 }
 
+/** Values whose names no other has take most beside their bytes. */
+async function fillValues(): Promise<unknown> {
+  const store = createMemoryStore(register, bound);
+  const keepsakes = createKeepsakes(createCodec(), 'frozen');
+  for (let i = 0; i < entries; i++) {
+    const value = { [`x${i}`]: { [`y${i}`]: [i, 'text'] }, [`z${i}`]: `text ${i}` };
+    await store.write(address(i), { ...draft(i), flags: 0, body: Buffer.from(JSON.stringify(value)) });
+    const entry = (await store.read(address(i))).found?.entry;
+    if (entry?.beside === undefined) throw new Error('It is in memory');
+    keepsakes.valueOf(entry, entry.beside);
+  }
+  return store;
+}
+
 void (async () => {
-  const [tier, store] = [await taken(fillTier), await taken(fillStore)];
-  process.stdout.write(JSON.stringify({ tier, store, kept: kept.length }));
+  const [tier, store, values] = [await taken(fillTier), await taken(fillStore), await taken(fillValues)];
+  process.stdout.write(JSON.stringify({ tier, store, values, kept: kept.length }));
 })();
