@@ -9,6 +9,13 @@ export interface Turn {
   begin(): void;
   /** Runs a task when everything of this turn has been sent; what it sends leaves with that. */
   atEnd(task: () => void): void;
+  /** Leaves word of what was sent just now, for who wants the same. */
+  note(sent: object): void;
+  /**
+   * That word, while nothing was sent behind it and it has not left itself: what it is about will then be done after now, and in the place that the same would get, sent once more. Absent
+   * on Cluster, where everything leaves at once.
+   */
+  readonly latest: object | undefined;
 }
 
 /** So many calls leave together: in a turn of many, Redis works on the first while the last are still being made. */
@@ -23,6 +30,7 @@ export function createTurn(client: RedisClient): Turn {
   let hasBegun = false;
   let socket: Corkable | undefined;
   let calls = 0;
+  let latest: object | undefined;
 
   function start(): void {
     hasBegun = true;
@@ -35,6 +43,7 @@ export function createTurn(client: RedisClient): Turn {
       } finally {
         tasks = [];
         hasBegun = false;
+        latest = undefined;
         socket?.uncork();
       }
     });
@@ -49,10 +58,17 @@ export function createTurn(client: RedisClient): Turn {
         socket?.cork();
       }
       calls++;
+      latest = undefined;
     },
     atEnd(task) {
       if (!hasBegun) start();
       tasks.push(task);
+    },
+    note(sent) {
+      if (hasBegun && socket !== undefined) latest = sent;
+    },
+    get latest() {
+      return latest !== undefined && socketOf(client) === socket ? latest : undefined; // Another socket holds nothing back.
     },
   };
 }

@@ -51,4 +51,37 @@ describe('a turn of the event loop', () => {
     await first;
     expect(steps).toEqual(['sent', 'added', 'left', 'next turn']);
   });
+
+  it('keeps word of its latest command while that is held back, and nothing was sent behind it', async () => {
+    const client = testRedis();
+    await client.ping();
+    const turn = createTurn(client);
+    const [word, other] = [{}, {}];
+    turn.begin();
+    turn.note(word);
+    expect(turn.latest).toBe(word);
+    turn.begin();
+    expect(turn.latest).toBeUndefined();
+    turn.note(other);
+    expect(turn.latest).toBe(other);
+    await new Promise(setImmediate);
+    expect(turn.latest).toBeUndefined();
+    turn.note(word);
+    expect(turn.latest).toBeUndefined(); // Nothing is held back.
+    turn.begin();
+    expect(turn.latest).toBeUndefined();
+  });
+
+  it('holds nothing back on a socket that has taken the place of its own', async () => {
+    const [client, other] = [testRedis(), testRedis()];
+    await Promise.all([client.ping(), other.ping()]);
+    const turn = createTurn(client);
+    const { stream } = client;
+    turn.begin();
+    turn.note({});
+    Object.assign(client, { stream: other.stream });
+    expect(turn.latest).toBeUndefined();
+    Object.assign(client, { stream });
+    await new Promise(setImmediate);
+  });
 });
