@@ -9,6 +9,8 @@ export interface Turn {
   begin(): void;
   /** Runs a task when everything of this turn has been sent; what it sends leaves with that. */
   atEnd(task: () => void): void;
+  /** Others wait for what has gathered: it leaves now, the first time in a turn. Each time would be a system call per command after all. */
+  hurry(): void;
   /** Leaves word of what was sent just now, for who wants the same. */
   note(sent: object): void;
   /**
@@ -30,10 +32,12 @@ export function createTurn(client: RedisClient): Turn {
   let hasBegun = false;
   let socket: Corkable | undefined;
   let calls = 0;
+  let hasHurried = false;
   let latest: object | undefined;
 
   function start(): void {
     hasBegun = true;
+    hasHurried = false;
     calls = 0;
     socket = socketOf(client);
     socket?.cork();
@@ -49,20 +53,28 @@ export function createTurn(client: RedisClient): Turn {
     });
   }
 
+  function flush(): void {
+    calls = 0;
+    latest = undefined;
+    socket?.uncork();
+    socket?.cork();
+  }
+
   return {
     begin() {
       if (!hasBegun) start();
-      else if (calls === AT_ONCE) {
-        calls = 0;
-        socket?.uncork();
-        socket?.cork();
-      }
+      else if (calls === AT_ONCE) flush();
       calls++;
       latest = undefined;
     },
     atEnd(task) {
       if (!hasBegun) start();
       tasks.push(task);
+    },
+    hurry() {
+      if (!hasBegun || hasHurried) return;
+      hasHurried = true;
+      flush();
     },
     note(sent) {
       if (hasBegun && socket !== undefined) latest = sent;

@@ -84,4 +84,28 @@ describe('a turn of the event loop', () => {
     Object.assign(client, { stream });
     await new Promise(setImmediate);
   });
+
+  it('sends at once what others wait for, but only once', async () => {
+    const client = testRedis();
+    await client.ping();
+    const turn = createTurn(client);
+    const { stream } = client;
+    const held = (): number => stream.writableLength;
+    turn.begin();
+    const replies = [client.ping()];
+    turn.note({});
+    expect(held()).toBeGreaterThan(0);
+    turn.hurry();
+    expect([held(), turn.latest]).toEqual([0, undefined]);
+    turn.begin();
+    replies.push(client.ping());
+    turn.hurry();
+    expect(held()).toBeGreaterThan(0);
+    expect(await Promise.all(replies)).toEqual(['PONG', 'PONG']);
+    turn.begin();
+    replies.push(client.ping());
+    turn.hurry(); // Another turn.
+    expect(held()).toBe(0);
+    await replies[2];
+  });
 });
