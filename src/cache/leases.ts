@@ -69,7 +69,7 @@ const MAX_HELD_MS = 5_000;
 const POLL_MS = 100;
 
 /** Creates the leases of one prefix in Redis. */
-export function createLeases({ client, guard }: Connection, keys: Keys): Leases {
+export function createLeases({ client, guard, turn }: Connection, keys: Keys): Leases {
   const inbox = keys.inbox(randomUUID());
   const waiting = new Map<string, Set<(outcome: LeaseOutcome | undefined) => void>>();
   const subscriber = createSubscriber(client, inbox, (message) => {
@@ -135,6 +135,7 @@ export function createLeases({ client, guard }: Connection, keys: Keys): Leases 
       void guard({ operation: 'settle lease', key: lease, fallback: () => 0 }, () =>
         settleLease(client, places, { owner, message: `${outcome} ${lease}`, isOver }),
       );
+      turn.hurry(); // And what was stored, before it: those who have waited here keep the rest of the turn busy.
     }
     return { state: 'mine', version, settle };
   }
@@ -154,7 +155,9 @@ export function createLeases({ client, guard }: Connection, keys: Keys): Leases 
       markMs: mark ? TOMBSTONE_MS : 0,
     };
     const call = { operation: 'ask for lease', key: lease, fallback: () => ['unavailable'] };
-    return guard(call, async () => (await askForLease(client, places, args)) as string[]);
+    const answer = guard(call, async () => (await askForLease(client, places, args)) as string[]);
+    turn.hurry(); // Many may be about to wait for the same, which keeps the rest of the turn busy.
+    return answer;
   }
 
   return {

@@ -31,6 +31,18 @@ const HEAD_BYTES = 4_096;
 
 type Reply = Buffer | null | typeof FAILED;
 
+/** A read of one entry that has been sent. */
+class SentRead {
+  readonly key: string;
+  readonly part: Part;
+  readonly reply: Promise<Reply>;
+  constructor(key: string, part: Part, reply: Promise<Reply>) {
+    this.key = key;
+    this.part = part;
+    this.reply = reply;
+  }
+}
+
 /** Entries in Redis, and what a copy of them in this process needs to know. */
 export interface RedisStore extends CacheStore {
   /** Whether what stands at an address is still the writing that this process has a copy of. `undefined`: the store is away. Never rejects. */
@@ -44,14 +56,22 @@ export function createRedisStore(
   register: Register,
   storing: (address: string) => (bytes: Buffer) => void = () => () => undefined,
 ): RedisStore {
-  const { client, guard } = connection;
+  const { client, guard, turn } = connection;
 
-  async function readOne(address: string, part: Part): Promise<Lookup> {
-    const key = keys.entry(address);
-    // First the read, then the question: an answer from before the read proves nothing about what is read.
+  /** One command for all who want the same of an entry, one right after the other, before it leaves: each of them has asked before Redis reads it. */
+  function send(key: string, part: Part): Promise<Reply> {
+    const { latest } = turn;
+    if (latest instanceof SentRead && latest.key === key && latest.part === part) return latest.reply;
     const reply = guard<Reply, typeof FAILED>({ operation: 'read entry', key, fallback: () => FAILED }, () =>
       part === 'whole' ? client.getBuffer(key) : client.getrangeBuffer(key, 0, HEAD_BYTES - 1),
     );
+    turn.note(new SentRead(key, part, reply));
+    return reply;
+  }
+
+  async function readOne(address: string, part: Part): Promise<Lookup> {
+    // First the read, then the question: an answer from before the read proves nothing about what is read.
+    const reply = send(keys.entry(address), part);
     const verified = register.refresh();
     const read = await reply;
     if (verified !== true && !(await verified)) return UNAVAILABLE;

@@ -7,7 +7,7 @@ import type { Computed, Party } from './computed.ts';
 import { MAX_SHARED_MS } from './claims.ts';
 import { decide, mayStandIn } from './freshness.ts';
 import { type LoadRequest, StoredValue } from './load.ts';
-import { type Patience, waitFor } from './patience.ts';
+import { waitFor } from './patience.ts';
 import type { DataState } from './state.ts';
 
 /** How often a caller looks again at what others have computed, before he computes for himself. */
@@ -70,7 +70,8 @@ function answerFrom<T>(state: DataState, request: LoadRequest<T>, position: Posi
   const onLateFailure = (error: unknown): void => {
     if (settings.signal?.aborted !== true || error !== settings.signal.reason) state.pause(request, error);
   };
-  const patience: Patience<T> = { ...settings, key, standIn, onLeave: () => caller.leave(), onLateFailure };
+  const { softMs, hardMs, signal } = settings; // Copying all of it would take longer than anything else here.
+  const patience = { softMs, hardMs, signal, key, standIn, onLeave: () => caller.leave(), onLateFailure };
   return waitFor(obtain(state, request, position, caller), patience).catch((error: unknown) => {
     if (standIn === undefined || settings.signal?.aborted === true) throw error;
     state.pause(request, error);

@@ -9,6 +9,15 @@ export interface Turn {
   begin(): void;
   /** Runs a task when everything of this turn has been sent; what it sends leaves with that. */
   atEnd(task: () => void): void;
+  /** Others wait for what has gathered: it leaves now, the first time in a turn. Each time would be a system call per command after all. */
+  hurry(): void;
+  /** Leaves word of what was sent just now, for who wants the same. */
+  note(sent: object): void;
+  /**
+   * That word, while nothing was sent behind it and it has not left itself: what it is about will then be done after now, and in the place that the same would get, sent once more. Absent
+   * on Cluster, where everything leaves at once.
+   */
+  readonly latest: object | undefined;
 }
 
 /** So many calls leave together: in a turn of many, Redis works on the first while the last are still being made. */
@@ -23,9 +32,12 @@ export function createTurn(client: RedisClient): Turn {
   let hasBegun = false;
   let socket: Corkable | undefined;
   let calls = 0;
+  let hasHurried = false;
+  let latest: object | undefined;
 
   function start(): void {
     hasBegun = true;
+    hasHurried = false;
     calls = 0;
     socket = socketOf(client);
     socket?.cork();
@@ -35,24 +47,40 @@ export function createTurn(client: RedisClient): Turn {
       } finally {
         tasks = [];
         hasBegun = false;
+        latest = undefined;
         socket?.uncork();
       }
     });
   }
 
+  function flush(): void {
+    calls = 0;
+    latest = undefined;
+    socket?.uncork();
+    socket?.cork();
+  }
+
   return {
     begin() {
       if (!hasBegun) start();
-      else if (calls === AT_ONCE) {
-        calls = 0;
-        socket?.uncork();
-        socket?.cork();
-      }
+      else if (calls === AT_ONCE) flush();
       calls++;
+      latest = undefined;
     },
     atEnd(task) {
       if (!hasBegun) start();
       tasks.push(task);
+    },
+    hurry() {
+      if (!hasBegun || hasHurried) return;
+      hasHurried = true;
+      flush();
+    },
+    note(sent) {
+      if (hasBegun && socket !== undefined) latest = sent;
+    },
+    get latest() {
+      return latest !== undefined && socketOf(client) === socket ? latest : undefined; // Another socket holds nothing back.
     },
   };
 }

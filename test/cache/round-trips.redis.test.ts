@@ -104,10 +104,27 @@ describe('a hit', () => {
 
   it('shares its question with all reads of the same turn', async () => {
     const { store } = await open(server.port, 0);
-    expect(await commandsOf(() => Promise.all(Array.from({ length: 50 }, async () => store.read('d:k'))))).toEqual({
-      get: 50,
-      zrangebyscore: 1,
-    });
+    expect(
+      await commandsOf(() => Promise.all(Array.from({ length: 50 }, async (_, i) => store.read(`d:${i}`)))),
+    ).toEqual({ get: 50, zrangebyscore: 1 });
+  });
+
+  it('is one GET for all who read the same one right after the other', async () => {
+    const { store } = await open(server.port, 0);
+    const readAll = async (...reads: Parameters<typeof store.read>[]): Promise<void> => {
+      const lookups = await Promise.all(reads.map(async (read) => store.read(...read)));
+      expect(lookups.map(({ found }) => found?.state)).toEqual(reads.map(() => 'fresh'));
+    };
+    const fifty = Array.from({ length: 50 }, (): ['d:k'] => ['d:k']);
+    expect(await commandsOf(() => readAll(...fifty))).toEqual({ get: 1, zrangebyscore: 1 });
+    const parts = await commandsOf(() => readAll(['d:k'], ['d:k', 'head'], ['d:k', 'head'], ['d:k']));
+    expect(parts).toEqual({ get: 2, getrange: 1, zrangebyscore: 1 });
+  });
+
+  it('is none after a removal, even if that was sent in the same turn', async () => {
+    const { store } = await open(server.port, 0);
+    const [before, , after] = await Promise.all([store.read('d:k'), store.remove('d:k'), store.read('d:k')]);
+    expect([before.found?.state, after.found]).toEqual(['fresh', undefined]);
   });
 
   it('is one GET in bounded mode', async () => {

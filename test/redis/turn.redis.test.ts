@@ -51,4 +51,61 @@ describe('a turn of the event loop', () => {
     await first;
     expect(steps).toEqual(['sent', 'added', 'left', 'next turn']);
   });
+
+  it('keeps word of its latest command while that is held back, and nothing was sent behind it', async () => {
+    const client = testRedis();
+    await client.ping();
+    const turn = createTurn(client);
+    const [word, other] = [{}, {}];
+    turn.begin();
+    turn.note(word);
+    expect(turn.latest).toBe(word);
+    turn.begin();
+    expect(turn.latest).toBeUndefined();
+    turn.note(other);
+    expect(turn.latest).toBe(other);
+    await new Promise(setImmediate);
+    expect(turn.latest).toBeUndefined();
+    turn.note(word);
+    expect(turn.latest).toBeUndefined(); // Nothing is held back.
+    turn.begin();
+    expect(turn.latest).toBeUndefined();
+  });
+
+  it('holds nothing back on a socket that has taken the place of its own', async () => {
+    const [client, other] = [testRedis(), testRedis()];
+    await Promise.all([client.ping(), other.ping()]);
+    const turn = createTurn(client);
+    const { stream } = client;
+    turn.begin();
+    turn.note({});
+    Object.assign(client, { stream: other.stream });
+    expect(turn.latest).toBeUndefined();
+    Object.assign(client, { stream });
+    await new Promise(setImmediate);
+  });
+
+  it('sends at once what others wait for, but only once', async () => {
+    const client = testRedis();
+    await client.ping();
+    const turn = createTurn(client);
+    const { stream } = client;
+    const held = (): number => stream.writableLength;
+    turn.begin();
+    const replies = [client.ping()];
+    turn.note({});
+    expect(held()).toBeGreaterThan(0);
+    turn.hurry();
+    expect([held(), turn.latest]).toEqual([0, undefined]);
+    turn.begin();
+    replies.push(client.ping());
+    turn.hurry();
+    expect(held()).toBeGreaterThan(0);
+    expect(await Promise.all(replies)).toEqual(['PONG', 'PONG']);
+    turn.begin();
+    replies.push(client.ping());
+    turn.hurry(); // Another turn.
+    expect(held()).toBe(0);
+    await replies[2];
+  });
 });
