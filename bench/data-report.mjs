@@ -78,7 +78,7 @@ ${runText(meta, 'Made on')}`;
     ];
     return `## Invalidating a tag
 
-How long the call takes when so many entries have the tag. bentocache and cacheable note a time or number per tag, and ask for those of an entry at every hit of it; async-cache-dedupe deletes the entries.
+How long the call takes when so many entries have the tag, in a process that has made two hundred such calls before. bentocache and cacheable note a time or number per tag, and ask for those of an entry at every hit of it; async-cache-dedupe deletes the entries.
 
 ${table(['', 'entries with the tag', 'ms (median)', 'calls'], rows.map(cells))}
 
