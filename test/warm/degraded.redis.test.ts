@@ -10,7 +10,7 @@ import { all, items, last } from './plans.ts';
 let server: RedisProcess | undefined;
 const late: RedisProcess[] = [];
 
-afterAll(() => Promise.all([server, ...late].map((each) => each?.stop())));
+afterAll(() => Promise.all([server, ...late].map(async (each) => each?.stop())));
 
 describe('warming', () => {
   it('stops when Redis goes away, and when it is away already', async () => {
