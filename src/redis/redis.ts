@@ -3,7 +3,7 @@ import { type Environment, readEnvironment } from '../core/environment.ts';
 import { ConfigError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import { checkOptions } from '../core/options.ts';
-import { followFailovers, outliveFailovers } from './follow-failovers.ts';
+import { followFailovers, outliveFailovers, stopLookingAtEnd } from './follow-failovers.ts';
 import { logOutages } from './outage-log.ts';
 import { clusterOptions, connectionOptions, type RedisPreset, sentinelOptions } from './redis-presets.ts';
 import { type RedisTarget, type RedisTargetOptions, resolveTarget } from './redis-target.ts';
@@ -98,6 +98,7 @@ function connect(target: RedisTarget, preset: RedisPreset, options: CreateRedisO
     ...options.clusterOptions,
   });
   followFailovers(cluster);
+  stopLookingAtEnd(cluster);
   return cluster;
 }
 
