@@ -13,7 +13,7 @@ export interface ClientLists {
 /**
  * Reads lists of keys, addresses and CIDR ranges.
  *
- * @throws {ConfigError} When one is not a list of strings, or a range is not one.
+ * @throws {ConfigError} When one is not a list of strings, or an entry can only be a mistyped address or range.
  */
 export function toClientLists(allow: readonly string[], deny: readonly string[]): ClientLists {
   const isAllowed = toList(allow, 'allow');
@@ -51,15 +51,23 @@ function isIn(ranges: BlockList, text: string | undefined): boolean {
   return address !== undefined && ranges.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4');
 }
 
-/** Taken for a key, a mistyped one would deny nobody. */
-const LIKE_AN_ADDRESS = /^\d+\.\d*\.[\d.]*(?:\/.*)?$|^[\da-f]*:[\da-f]*:[\da-f:.]*\/\d*$/i;
+/**
+ * Taken for a key, a mistyped one would deny nobody. Colons and hexadecimal digits alone say little (`a:b:c`, hardware addresses, fingerprints): only a length, `::`, or about as many groups
+ * as an address has make an IPv6 address of them.
+ */
+const LIKE_AN_ADDRESS = [
+  /^\d+\.\d*\.[\d.]*(?:\/.*)?$/,
+  /^[\da-f]*:[\da-f]*:[\da-f:.]*\/\d*$/i,
+  /^[\da-f:.]*::[\da-f:.]*(?:[%/].*)?$/i,
+  /^(?:[\da-f]*:){6,8}[\da-f.]*(?:[%/].*)?$/i,
+];
 
 /** False for what is neither an address nor a range. */
 function addRange(ranges: BlockList, entry: string, option: string): boolean {
   const [text = '', bits, more] = entry.split('/');
   const address = canonicalAddress(text);
   if (address === undefined) {
-    if (LIKE_AN_ADDRESS.test(entry)) throw notARange(entry, option);
+    if (LIKE_AN_ADDRESS.some((pattern) => pattern.test(entry.trim()))) throw notAnAddress(entry, option);
     return false;
   }
   const version = isIP(address);
@@ -67,12 +75,14 @@ function addRange(ranges: BlockList, entry: string, option: string): boolean {
     Number(bits ?? (version === 6 ? 128 : 32)) - (isIP(text) === 6 && version === 4 && bits !== undefined ? 96 : 0);
   const isLength = bits === undefined || /^\d{1,3}$/.test(bits);
   if (more !== undefined || !isLength || length < 0 || length > (version === 6 ? 128 : 32)) {
-    throw notARange(entry, option);
+    throw notAnAddress(entry, option);
   }
   ranges.addSubnet(address, length, version === 6 ? 'ipv6' : 'ipv4');
   return true;
 }
 
-function notARange(entry: string, option: string): ConfigError {
-  return new ConfigError(`${option}: ${JSON.stringify(entry)} is not a range. Write '10.0.0.0/8' or '2001:db8::/32'.`);
+function notAnAddress(entry: string, option: string): ConfigError {
+  return new ConfigError(
+    `${option}: ${JSON.stringify(entry)} is no address and no range. Write '10.0.0.1', '10.0.0.0/8' or '2001:db8::/32'.`,
+  );
 }

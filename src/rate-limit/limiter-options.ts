@@ -34,9 +34,9 @@ export interface LimiterOptions<Limit = number> extends PolicyOptions<Limit> {
   readonly refusedUse?: 'nothing' | 'cost' | undefined;
   /** Bans clients that go on asking. Default: nobody. */
   readonly ban?: BanOptions | undefined;
-  /** Keys, IP addresses and CIDR ranges that are not limited. */
+  /** Keys, IP addresses and CIDR ranges that are not limited. What looks like an address and is none is an error: dotted digits, and hexadecimal digits around `::` or in about eight groups. */
   readonly allow?: readonly string[] | undefined;
-  /** Keys, IP addresses and CIDR ranges that are refused always. */
+  /** Keys, IP addresses and CIDR ranges that are refused always, with the same errors. */
   readonly deny?: readonly string[] | undefined;
   /** While Redis is slow or away: decide in this process, let everything pass, or refuse everything. Default: `memory`. */
   readonly onRedisError?: 'memory' | 'allow' | 'refuse' | undefined;
@@ -121,7 +121,7 @@ export function policiesOf(options: LimiterOptions<unknown>): readonly PolicyOpt
     ? [{ name, ...own, concurrent, lease }]
     : [
         { name, ...own },
-        { concurrent, lease },
+        { name: name === 'concurrency' ? 'concurrent' : undefined, concurrent, lease },
       ];
 }
 
@@ -131,9 +131,10 @@ function toPolicies(options: LimiterOptions<unknown>): readonly PolicyConfig[] {
     throw new ConfigError('policies must be a list of 1 to 16 policies.');
   }
   const policies = given.map((policy) => toPolicyConfig(policy as PolicyOptions<unknown>));
-  const names = new Set(policies.map(({ name }) => name));
-  if (names.size !== policies.length) throw new ConfigError('policies: give every policy a name of its own.');
-  return policies;
+  const names = policies.map(({ name }) => name);
+  const twice = names.find((name, i) => names.indexOf(name) < i);
+  if (twice === undefined) return policies;
+  throw new ConfigError(`policies: two are called ${JSON.stringify(twice)}. Give each a name of its own.`);
 }
 
 function toBanRules(ban: BanOptions | undefined): BanRules {

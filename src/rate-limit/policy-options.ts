@@ -6,7 +6,7 @@ import { grainOf } from './sliding-window.ts';
 
 /** One limit. `Limit` is a number, or where there is a request also a function of it. */
 export interface PolicyOptions<Limit = number> {
-  /** Told to clients, in events and statistics. Default: the limiter's name where it is its one policy, else `default`; of `concurrent`: `concurrency`. */
+  /** Told to clients, in events and statistics. Default: the limiter's name where its options are the policy, else `default`; of `concurrent` in `policies` or beside `limit`: `concurrency`, where the limiter is called that `concurrent`. */
   readonly name?: string | undefined;
   /** What may be used within a window. 0 refuses everything. */
   readonly limit?: Limit | undefined;

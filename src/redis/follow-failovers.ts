@@ -1,4 +1,4 @@
-import type { Cluster } from 'ioredis';
+import type { Cluster, Redis } from 'ioredis';
 
 const LOOK_AGAIN_MS = 200;
 
@@ -21,4 +21,33 @@ export function followFailovers(cluster: Cluster): void {
   }
 
   cluster.on('node error', lookSoon);
+}
+
+/** Has a Cluster that is closed while it looks for its masters look no more: ioredis would go on every `slotsRefreshInterval`, and hold the process for ever. */
+export function stopLookingAtEnd(cluster: Cluster): void {
+  let isOver = false; // Its status says so for a moment only: it is `close` again when the last of its nodes has ended.
+  cluster.on('end', () => (isOver = true));
+  cluster.on('connecting', () => (isOver = false));
+  const look = cluster.refreshSlotsCache.bind(cluster);
+  cluster.refreshSlotsCache = (callback) =>
+    look((error) => {
+      if (!isOver && cluster.status !== 'disconnecting') callback?.(error);
+    });
+}
+
+/**
+ * Has a connection through Sentinel outlive a failover that is announced while it asks the sentinels for the master: ioredis would end it for good then, as if its owner had closed it. Only
+ * where he has not it tells of the error before the end.
+ */
+export function outliveFailovers(redis: Redis): void {
+  if (!redis.options.failoverDetector) return;
+  let wasCutOff = false;
+  redis.on('error', (error: unknown) => {
+    wasCutOff = error instanceof Error && error.message === 'Connection is closed.';
+  });
+  redis.on('close', () => (wasCutOff = false));
+  redis.on('end', () => {
+    if (wasCutOff) redis.connect().catch(() => undefined); // Told as an error.
+    wasCutOff = false;
+  });
 }

@@ -3,7 +3,7 @@ import { type Environment, readEnvironment } from '../core/environment.ts';
 import { ConfigError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import { checkOptions } from '../core/options.ts';
-import { followFailovers } from './follow-failovers.ts';
+import { followFailovers, outliveFailovers, stopLookingAtEnd } from './follow-failovers.ts';
 import { logOutages } from './outage-log.ts';
 import { clusterOptions, connectionOptions, type RedisPreset, sentinelOptions } from './redis-presets.ts';
 import { type RedisTarget, type RedisTargetOptions, resolveTarget } from './redis-target.ts';
@@ -85,7 +85,9 @@ function connect(target: RedisTarget, preset: RedisPreset, options: CreateRedisO
   const each: EachConnection = { ...connectionOptions(preset), ...target.login };
   if (target.kind !== 'cluster') {
     const sentinel = target.kind === 'sentinel' ? sentinelOptions(preset) : {};
-    return new Redis({ ...each, ...sentinel, ...prefix, ...options.redisOptions } as EachConnection);
+    const redis = new Redis({ ...each, ...sentinel, ...prefix, ...options.redisOptions } as EachConnection);
+    outliveFailovers(redis);
+    return redis;
   }
   const cluster = new Cluster([...target.nodes], {
     ...clusterOptions(preset),
@@ -96,6 +98,7 @@ function connect(target: RedisTarget, preset: RedisPreset, options: CreateRedisO
     ...options.clusterOptions,
   });
   followFailovers(cluster);
+  stopLookingAtEnd(cluster);
   return cluster;
 }
 

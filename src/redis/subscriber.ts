@@ -1,4 +1,5 @@
 import { isCluster, type RedisClient } from './client.ts';
+import { outliveFailovers, stopLookingAtEnd } from './follow-failovers.ts';
 
 /** Listens on one channel through a second connection, opened on first need. */
 export interface Subscriber {
@@ -29,6 +30,8 @@ export function createSubscriber(
       connection = isCluster(client)
         ? client.duplicate([], { lazyConnect: false, enableOfflineQueue: true })
         : client.duplicate({ lazyConnect: false, enableOfflineQueue: true, maxRetriesPerRequest: null });
+      if (isCluster(connection)) stopLookingAtEnd(connection);
+      else outliveFailovers(connection);
       connection.on('error', ignore);
       connection.on('message', (_channel: string, message: string) => onMessage(message));
       connection.subscribe(channel).catch(ignore); // ioredis subscribes again by itself after every reconnect.
@@ -45,7 +48,9 @@ function closersOf(client: RedisClient): Set<() => void> {
   if (known !== undefined) return known;
   const created = new Set<() => void>();
   closers.set(client, created);
-  client.on('end', () => created.forEach((close) => close()));
+  client.on('end', () => {
+    if (client.status !== 'connecting') created.forEach((close) => close()); // It may be on its way again.
+  });
   return created;
 }
 

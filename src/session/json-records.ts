@@ -26,12 +26,29 @@ export interface JsonRecordsOptions extends RecordSettings {
 
 /** Records in connect-redis' format, which it can read and write beside us. */
 export interface JsonRecords extends SessionRecords {
-  /** Replaces a text, when it is still `from`. Returns true, or the text that is there, or `undefined` when there is none. */
-  swap(ref: SessionRef, from: string, to: string, ttlMs: number): Promise<true | string | undefined>;
+  /**
+   * Puts {@link MOVING} in a text's place, when that is still `text`. Returns true, or the text that is there, or `undefined` when there is none. Where the answer comes too late, the text is put
+   * back for `idleMs`.
+   */
+  claim(ref: SessionRef, text: string, idleMs: number): Promise<true | string | undefined>;
+  /** Puts a text back in its place, unless the session was ended meanwhile. */
+  unclaim(ref: SessionRef, text: string, idleMs: number): Promise<unknown>;
   /** Deletes the text and returns it. */
   take(ref: SessionRef): Promise<string | undefined>;
   text(ref: SessionRef): Promise<string | undefined>;
   toRecord(ref: SessionRef, text: string): SessionRecord | 'corrupt' | undefined;
+}
+
+/** Takes the text's place while a session is on its way into a hash. connect-redis reads it as no session. */
+export const MOVING = 'null';
+const MOVING_MS = 5_000;
+
+interface Swap {
+  readonly from: string;
+  readonly to: string;
+  readonly ttlMs: number;
+  /** Is told the answer even when nobody waits for it any more. */
+  onReply?(reply: unknown): void;
 }
 
 /** More others cannot have written in between, unless something is wrong. */
@@ -69,14 +86,33 @@ export function createJsonRecords({ connection, prefix, absoluteMs, onConflict }
     };
   }
 
-  async function swap(ref: SessionRef, from: string, to: string, ttlMs: number): Promise<true | string | undefined> {
+  /** Replaces a text, when it is still `from`. Returns as `claim` does. */
+  async function swap(ref: SessionRef, { from, to, ttlMs, onReply }: Swap): Promise<true | string | undefined> {
     const key = keyOf(ref) ?? '';
     const args = { sha1: createHash('sha1').update(from).digest('hex'), text: to, ttlMs: Math.ceil(ttlMs) };
-    const reply = await guard({ operation: 'save session', key, fallback: noFallback }, () =>
-      swapJson(client, { session: key }, args),
-    );
+    const reply = await guard({ operation: 'save session', key, fallback: noFallback }, async () => {
+      const answer = await swapJson(client, { session: key }, args);
+      onReply?.(answer);
+      return answer;
+    });
     if (reply === 1) return true;
     return typeof reply === 'string' ? reply : undefined;
+  }
+
+  const unclaim = (ref: SessionRef, text: string, ttlMs: number): Promise<unknown> =>
+    swap(ref, { from: MOVING, to: text, ttlMs });
+
+  async function claim(ref: SessionRef, text: string, idleMs: number): Promise<true | string | undefined> {
+    let isLate = false;
+    const onReply = (reply: unknown): void => {
+      if (isLate && reply === 1) unclaim(ref, text, idleMs).catch(() => undefined); // The guard has told of it.
+    };
+    try {
+      return await swap(ref, { from: text, to: MOVING, ttlMs: MOVING_MS, onReply });
+    } catch (error) {
+      isLate = true;
+      throw error;
+    }
   }
 
   async function take(ref: SessionRef): Promise<string | undefined> {
@@ -108,7 +144,7 @@ export function createJsonRecords({ connection, prefix, absoluteMs, onConflict }
     const stored = await text(ref);
     const parsed = stored === undefined ? undefined : fromJsonText(stored);
     if (stored === undefined || typeof parsed !== 'object' || parsed.createdAt !== undefined) return;
-    await swap(ref, stored, toJsonText(parsed.fields, createdAt), ttlMs); // When others have changed it meanwhile: next time.
+    await swap(ref, { from: stored, to: toJsonText(parsed.fields, createdAt), ttlMs }); // When others have changed it meanwhile: next time.
   }
 
   function written(ref: SessionRef, stored: string, fields: SessionRecord['fields'], createdAt: number): SessionRecord {
@@ -130,7 +166,7 @@ export function createJsonRecords({ connection, prefix, absoluteMs, onConflict }
       }
       const next = toJsonText(merge(theirs.fields, write.fields, write.changed, write.removed), base.createdAt);
       const ttlMs = Math.min(write.idleMs, base.createdAt + absoluteMs - Date.now());
-      const outcome = await swap(ref, current, next, ttlMs);
+      const outcome = await swap(ref, { from: current, to: next, ttlMs });
       if (outcome === undefined || ttlMs < 1) return 'gone';
       if (outcome === true) return written(ref, next, write.fields, base.createdAt);
       current = outcome;
@@ -141,7 +177,8 @@ export function createJsonRecords({ connection, prefix, absoluteMs, onConflict }
   return {
     now: Date.now,
     text,
-    swap,
+    claim,
+    unclaim,
     take,
     toRecord,
     async read(ref) {

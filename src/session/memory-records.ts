@@ -1,18 +1,43 @@
 import { LRUCache } from 'lru-cache';
 import { SessionTooLargeError } from '../core/errors.ts';
+import { loginOf } from './engine.ts';
 import type { RecordSettings, SessionRecord, SessionRecords, SessionWrite, WriteOutcome } from './records.ts';
+import type { SessionLogin } from './session-data.ts';
 
 /** What the table itself takes for one session, roughly. */
 const OVERHEAD_BYTES = 400;
+/** And for knowing whose it is. */
+const LOGIN_BYTES = 400;
+
+/** Sessions in this process, and which of them a user has. */
+export interface MemoryRecords extends SessionRecords {
+  /** How the index names the sessions of a user. */
+  entriesOf(userId: string): Iterable<string>;
+}
 
 /** Sessions in this process, bounded in bytes: the least recently used go first, and their users have to log in again. */
-export function createMemoryRecords(maxBytes: number, { absoluteMs, onConflict }: RecordSettings): SessionRecords {
+export function createMemoryRecords(maxBytes: number, { absoluteMs, onConflict }: RecordSettings): MemoryRecords {
+  const users = new Map<string, Set<string>>();
   const records = new LRUCache<string, SessionRecord>({
     maxSize: maxBytes,
     sizeCalculation: sizeOf,
     ttlAutopurge: false,
     ttl: 1, // Each is given its own.
+    dispose: forget,
   });
+
+  function put(handle: string, record: SessionRecord, ttl: number): void {
+    records.set(handle, record, { ttl });
+    const login = loginIn(record);
+    if (login !== undefined) users.set(login.userId, (users.get(login.userId) ?? new Set()).add(login.entry));
+  }
+
+  function forget(record: SessionRecord): void {
+    const { userId = '', entry = '' } = loginIn(record) ?? {};
+    const entries = users.get(userId);
+    entries?.delete(entry);
+    if (entries?.size === 0) users.delete(userId);
+  }
 
   function keep(handle: string, write: SessionWrite, current: SessionRecord | undefined): WriteOutcome {
     const now = Date.now();
@@ -36,12 +61,13 @@ export function createMemoryRecords(maxBytes: number, { absoluteMs, onConflict }
     }
     const bytes = sizeOf(record);
     if (bytes > maxBytes) throw new SessionTooLargeError(bytes, maxBytes, 'memory');
-    records.set(handle, record, { ttl });
+    put(handle, record, ttl);
     return { ...record, fields: write.fields };
   }
 
   return {
     now: Date.now,
+    entriesOf: (userId) => users.get(userId) ?? [],
     async read({ handle }) {
       return records.get(handle);
     },
@@ -62,7 +88,7 @@ export function createMemoryRecords(maxBytes: number, { absoluteMs, onConflict }
       if (now - current.touchedAt < everyMs) return 'recent';
       const ttl = Math.ceil(Math.min(idleMs, current.createdAt + absoluteMs - now));
       if (ttl < 1) records.delete(handle);
-      else records.set(handle, { ...current, touchedAt: now, indexedUntil }, { ttl });
+      else put(handle, { ...current, touchedAt: now, indexedUntil }, ttl);
       return ttl < 1 ? 'gone' : 'touched';
     },
     async remove({ handle }) {
@@ -80,5 +106,11 @@ export function createMemoryRecords(maxBytes: number, { absoluteMs, onConflict }
 }
 
 function sizeOf({ fields }: SessionRecord): number {
-  return [...fields].reduce((sum, [name, text]) => sum + name.length + text.length, OVERHEAD_BYTES);
+  const overhead = OVERHEAD_BYTES + (fields.has('suiteLogin') ? LOGIN_BYTES : 0);
+  return [...fields].reduce((sum, [name, text]) => sum + name.length + text.length, overhead);
+}
+
+function loginIn({ fields }: SessionRecord): SessionLogin | undefined {
+  const text = fields.get('suiteLogin');
+  return text === undefined ? undefined : loginOf({ suiteLogin: JSON.parse(text) });
 }

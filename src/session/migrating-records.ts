@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { TimeoutError } from '../core/errors.ts';
 import { fromJsonText, merge } from './json-text.ts';
-import type { JsonRecords } from './json-records.ts';
+import { type JsonRecords, MOVING } from './json-records.ts';
 import type { SessionRecord, SessionRecords, SessionRef, SessionWrite, WriteOutcome } from './records.ts';
 
 export interface MigratingRecordsOptions {
@@ -11,9 +12,6 @@ export interface MigratingRecordsOptions {
   readonly onConflict: 'overwrite' | 'reject';
 }
 
-/** Takes the text's place while a session is on its way into a hash. connect-redis reads it as no session. */
-const MOVING = 'null';
-const MOVING_MS = 5_000;
 /** A session that is on its way has arrived, or got lost with the process that moved it. */
 const ARRIVAL_MS = 2_000;
 
@@ -29,13 +27,14 @@ export function createMigratingRecords({ hash, json, format, onConflict }: Migra
     return (await first.read(ref)) ?? (await second.read(ref)) ?? (await arrived(ref));
   }
 
-  /** Looks again while the session is on its way. */
+  /** Looks again while the session is on its way. It may also have been put back. */
   async function arrived(ref: SessionRef): Promise<SessionRecord | 'corrupt' | undefined> {
     const giveUpAt = performance.now() + ARRIVAL_MS;
     do {
-      const isMoving = (await json.text(ref)) === MOVING;
+      const text = await json.text(ref);
       const found = await hash.read(ref);
-      if (found !== undefined || !isMoving) return found;
+      if (found !== undefined) return found;
+      if (text !== MOVING) return text === undefined ? undefined : json.toRecord(ref, text);
       await sleep(5);
     } while (performance.now() < giveUpAt);
     return undefined;
@@ -50,7 +49,7 @@ export function createMigratingRecords({ hash, json, format, onConflict }: Migra
       if (theirs === undefined) return joinMoved(ref, write, base);
       const conflict = conflictOf(write, base.fields, theirs.fields);
       if (conflict !== undefined) return { conflict };
-      const claimed = await json.swap(ref, current, MOVING, MOVING_MS);
+      const claimed = await json.claim(ref, current, write.idleMs);
       if (claimed === undefined) return joinMoved(ref, write, base); // Moved already, or ended.
       if (claimed !== true) {
         current = claimed;
@@ -58,10 +57,20 @@ export function createMigratingRecords({ hash, json, format, onConflict }: Migra
       }
       const fields = merge(theirs.fields, write.fields, write.changed, write.removed);
       const createdAt = theirs.createdAt ?? base.createdAt;
-      const outcome = await hash.write(ref, { ...write, base: undefined, fields, createdAt });
+      const outcome = await arrive(ref, { ...write, base: undefined, fields, createdAt }, current);
       if ((await json.take(ref)) !== undefined) return asWritten(outcome, write);
       await hash.remove(ref); // It was ended while it was on its way.
       return 'gone';
+    }
+  }
+
+  /** Creates the hash. Where Redis surely has not, the text is put back. */
+  async function arrive(ref: SessionRef, write: SessionWrite, text: string): Promise<WriteOutcome> {
+    try {
+      return await hash.write(ref, write);
+    } catch (error) {
+      if (wasNotDone(error)) await json.unclaim(ref, text, write.idleMs).catch(() => undefined); // Told of already.
+      throw error;
     }
   }
 
@@ -70,10 +79,21 @@ export function createMigratingRecords({ hash, json, format, onConflict }: Migra
     return typeof outcome === 'object' && 'stored' in outcome ? { ...outcome, fields } : outcome;
   }
 
+  async function rewrite(ref: SessionRef, write: SessionWrite, base: SessionRecord): Promise<WriteOutcome> {
+    if (typeof base.stored !== 'string') return hash.write(ref, write);
+    if (format === 'hash') return move(ref, write, base);
+    const outcome = await json.write(ref, write);
+    return outcome === 'gone' ? joinMoved(ref, write, base) : outcome; // Moved by a process that is a phase ahead.
+  }
+
   /** Somebody else has moved it meanwhile. */
   async function joinMoved(ref: SessionRef, write: SessionWrite, base: SessionRecord): Promise<WriteOutcome> {
     const found = await arrived(ref);
     if (found === undefined || found === 'corrupt') return 'gone';
+    if (typeof found.stored === 'string') {
+      const again = { ...base, stored: found.stored }; // Put back.
+      return rewrite(ref, { ...write, base: again }, again);
+    }
     const conflict = conflictOf(write, base.fields, found.fields);
     return conflict === undefined ? hash.write(ref, { ...write, base: found }) : { conflict };
   }
@@ -90,30 +110,28 @@ export function createMigratingRecords({ hash, json, format, onConflict }: Migra
   return {
     now: hash.now,
     read,
-    async write(ref, write) {
-      const { base } = write;
-      if (base === undefined) return first.write(ref, write);
-      if (typeof base.stored !== 'string') return hash.write(ref, write);
-      if (format === 'hash') return move(ref, write, base);
-      const outcome = await json.write(ref, write);
-      return outcome === 'gone' ? joinMoved(ref, write, base) : outcome; // Moved by a process that is a phase ahead.
-    },
+    write: (ref, write) => (write.base === undefined ? first.write(ref, write) : rewrite(ref, write, write.base)),
     async touch(ref, touch) {
-      const outcome = await first.touch(ref, touch);
-      return outcome === 'gone' ? second.touch(ref, touch) : outcome;
+      for (const records of order) {
+        const outcome = await records.touch(ref, touch);
+        if (outcome !== 'gone') return outcome;
+      }
+      const found = await arrived(ref); // Moved in between.
+      if (found === undefined || found === 'corrupt') return 'gone';
+      return (typeof found.stored === 'string' ? json : hash).touch(ref, touch);
     },
     async remove(ref) {
       const [text, former] = await Promise.all([json.take(ref), hash.remove(ref)]);
-      if (text === undefined) return former;
       if (former !== undefined) return former;
+      if (text === undefined) return hash.remove(ref); // It may have been moved in between.
       return text === MOVING ? removeArriving(ref) : json.toRecord(ref, text);
     },
     async exists(ref) {
-      return (await first.exists(ref)) || second.exists(ref);
+      return (await first.exists(ref)) || (await second.exists(ref)) || (await arrived(ref)) !== undefined;
     },
     async *scan() {
+      yield* json.scan(); // Before the hashes: what is moved meanwhile is named twice, and not never.
       yield* hash.scan();
-      yield* json.scan();
     },
   };
 
@@ -127,4 +145,10 @@ export function createMigratingRecords({ hash, json, format, onConflict }: Migra
     }
     return undefined;
   }
+}
+
+function wasNotDone(error: unknown): boolean {
+  if (error instanceof TimeoutError) return false;
+  const { cause } = error as Error;
+  return cause === undefined || (cause instanceof Error && cause.name === 'ReplyError');
 }

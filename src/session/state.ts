@@ -1,10 +1,12 @@
 import { isDeepStrictEqual } from 'node:util';
 import { ConfigError } from '../core/errors.ts';
 import { createMemoryRegister } from '../register/memory-register.ts';
+import type { Connection } from '../redis/connection.ts';
+import type { Keys } from '../redis/keys.ts';
 import type { Place } from '../register/place.ts';
 import { createRedisRegister } from '../register/redis-register.ts';
 import { type SessionCookie, toSessionCookie } from './cookie.ts';
-import { createEngine, type SessionEngine } from './engine.ts';
+import { createEngine, type EngineParts, type SessionEngine } from './engine.ts';
 import { createHashRecords } from './hash-records.ts';
 import { createJsonRecords } from './json-records.ts';
 import { createMemoryRecords } from './memory-records.ts';
@@ -68,17 +70,7 @@ function open(place: Place, options: SessionOptions, factory: string): SessionSt
     config,
     events,
     statistics: createSessionStatistics(),
-    records: connection === undefined ? createMemoryRecords(memoryBytes, config) : recordsOn(place, config),
-    index: connection === undefined ? createMemoryUserIndex() : createRedisUserIndex(connection, keys),
-    register:
-      connection === undefined
-        ? createMemoryRegister()
-        : createRedisRegister({
-            connection,
-            keys: { register: keys.sessionRegister, news: keys.sessionRegisterNews },
-            maxStalenessMs: 0,
-            retentionMs: Math.min(config.absoluteMs, REVOCATION_MS),
-          }),
+    ...(connection === undefined ? partsInMemory(memoryBytes, config) : partsOn(place, connection, config)),
   });
   const watch = createSessionWatch(engine, connection, keys);
   place.onClose(watch.close);
@@ -86,8 +78,27 @@ function open(place: Place, options: SessionOptions, factory: string): SessionSt
   return { place, options, engine, watch, cookie: () => (cookie ??= toSessionCookie(options)) };
 }
 
-function recordsOn({ connection, keys }: Place, config: SessionConfig): SessionRecords {
-  if (connection === undefined) throw new TypeError('unreachable: records in Redis need a connection');
+type Kept = Pick<EngineParts, 'records' | 'index' | 'register'>;
+
+function partsInMemory(memoryBytes: number, config: SessionConfig): Kept {
+  const records = createMemoryRecords(memoryBytes, config);
+  return { records, index: createMemoryUserIndex(records.entriesOf), register: createMemoryRegister() };
+}
+
+function partsOn({ keys }: Place, connection: Connection, config: SessionConfig): Kept {
+  return {
+    records: recordsOn(keys, connection, config),
+    index: createRedisUserIndex(connection, keys),
+    register: createRedisRegister({
+      connection,
+      keys: { register: keys.sessionRegister, news: keys.sessionRegisterNews },
+      maxStalenessMs: 0,
+      retentionMs: Math.min(config.absoluteMs, REVOCATION_MS),
+    }),
+  };
+}
+
+function recordsOn(keys: Keys, connection: Connection, config: SessionConfig): SessionRecords {
   const hash = createHashRecords({ connection, keys, ...config });
   if (!config.migrate) return hash;
   const json = createJsonRecords({ connection, prefix: config.connectRedisPrefix, ...config });

@@ -75,8 +75,8 @@ export function createRedisUserIndex({ client, guard }: Connection, keys: Keys):
 
 const MAX_USERS = 100_000;
 
-/** A map per user, in this process. */
-export function createMemoryUserIndex(): UserIndex {
+/** A map per user, in this process: for sessions that are about to be created. The rest is `known` by its sessions themselves, however many users there are. */
+export function createMemoryUserIndex(known: (userId: string) => Iterable<string> = () => []): UserIndex {
   const users = createBounded<string, Map<string, number>>(MAX_USERS);
   let lastUs = 0;
 
@@ -87,7 +87,7 @@ export function createMemoryUserIndex(): UserIndex {
       const entries = users.get(userId) ?? new Map<string, number>();
       sweep(entries);
       users.set(userId, entries.set(entered, untilMs));
-      return { entry: entered, count: entries.size };
+      return { entry: entered, count: entriesOf(userId).size };
     },
     async leave(userId, entries) {
       const known = users.get(userId);
@@ -95,9 +95,13 @@ export function createMemoryUserIndex(): UserIndex {
       if (known?.size === 0) users.delete(userId);
     },
     async list(userId) {
-      return [...(users.get(userId)?.keys() ?? [])].map(toEntry).toSorted((a, b) => a.loginAt - b.loginAt);
+      return [...entriesOf(userId)].map(toEntry).toSorted((a, b) => a.loginAt - b.loginAt);
     },
   };
+
+  function entriesOf(userId: string): Set<string> {
+    return new Set([...(users.get(userId)?.keys() ?? []), ...known(userId)]);
+  }
 }
 
 /** Drops entries whose instant has passed. Looks at two at each login, so that more can leave than come, and puts those that stay behind all others. */

@@ -1,6 +1,9 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Backend } from '../cache/backend.ts';
 import { within } from '../core/deadline.ts';
 import { createLocks, type Lock } from '../lock/lock.ts';
+import type { Connection } from '../redis/connection.ts';
+import type { Place } from '../register/place.ts';
 import { createCheckpoints } from './checkpoint.ts';
 import { toWarmConfig, type WarmConfig } from './config.ts';
 import type { WarmedCache, WarmItems, WarmOptions, WarmPlan } from './plan.ts';
@@ -25,7 +28,7 @@ export type { WarmFailure, WarmProgress } from './tally.ts';
 export interface Warmer {
   /**
    * Warms what a plan names, and tells its progress; it begins when it is asked for that, and goes on as long. Failures of single items are counted. Where another process warms what has the same name,
-   * the only progress is `skipped`. It stops when Redis is away or takes nothing.
+   * the only progress is `skipped`. A connection that is not there yet is waited for, three seconds at most. It stops when Redis is away or takes nothing.
    *
    * Errors of the plan's iterator pass through.
    *
@@ -51,6 +54,9 @@ interface Run {
 }
 
 const LOCK_TTL_MS = 15_000;
+/** A program that begins with warming has only just opened its connection: it may take longer than a deadline. */
+const PATIENCE_MS = 3_000;
+const RETRY_MS = 100;
 const SAVE_INTERVAL_MS = 1_000;
 /** So long the items may take to close what they hold open. */
 const CLOSE_MS = 1_000;
@@ -61,6 +67,8 @@ const NOTHING = { done: 0, failed: 0, resumedFrom: 0, rate: 0, errors: [] } as c
 /** Creates what warms the caches of a suite. */
 export function createWarmer(backend: Backend, data: WarmedCache): Warmer {
   const runs = new Set<Run>();
+  const beginning = new Set<Promise<unknown>>();
+  let stopping = new AbortController();
 
   function hold(config: WarmConfig, lock: Lock): Run {
     const aborted = new AbortController();
@@ -125,18 +133,16 @@ export function createWarmer(backend: Backend, data: WarmedCache): Warmer {
 
   async function* start(config: WarmConfig): AsyncGenerator<WarmProgress> {
     const total = config.total === undefined ? {} : { total: config.total };
-    let lock: Lock | undefined;
-    try {
-      lock = await createLocks(backend.place).tryAcquire(`warm:${config.name}`, LOCK_TTL_MS);
-    } catch {
-      yield { ...NOTHING, ...total, state: 'degraded' };
+    const signal = AbortSignal.any([stopping.signal, ...(config.signal === undefined ? [] : [config.signal])]);
+    const taking = takeLock(backend.place, config.name, signal);
+    beginning.add(taking);
+    const lock = await taking;
+    beginning.delete(taking);
+    if (typeof lock === 'string') {
+      yield { ...NOTHING, ...total, state: lock };
       return;
     }
-    if (lock === undefined) {
-      yield { ...NOTHING, ...total, state: 'skipped' };
-      return;
-    }
-    const run = hold(config, lock);
+    const run = hold({ ...config, signal }, lock);
     try {
       yield* work(config, run);
     } finally {
@@ -147,7 +153,40 @@ export function createWarmer(backend: Backend, data: WarmedCache): Warmer {
   return {
     warm: (plan, options = {}) => start(toWarmConfig(plan, options)),
     async stop() {
+      stopping.abort();
+      stopping = new AbortController();
+      await Promise.all(beginning);
       await Promise.all([...runs].map((run) => run.end()));
     },
   };
+}
+
+async function takeLock(place: Place, name: string, signal: AbortSignal): Promise<Lock | WarmProgress['state']> {
+  const giveUpAt = performance.now() + PATIENCE_MS;
+  for (;;) {
+    if (await isConnected(place.connection, giveUpAt, signal)) {
+      const lock = await createLocks(place)
+        .tryAcquire(`warm:${name}`, LOCK_TTL_MS)
+        .catch(() => 'degraded' as const);
+      if (lock !== 'degraded') return lock ?? 'skipped';
+    }
+    if (signal.aborted) return 'aborted';
+    if (place.connection?.client.status !== 'ready' || performance.now() > giveUpAt) return 'degraded';
+    await sleep(RETRY_MS, undefined, { signal }).catch(() => undefined);
+  }
+}
+
+/** Nothing is sent before: a lock that is taken when its answer is not waited for any more would be another's. */
+async function isConnected(
+  connection: Connection | undefined,
+  giveUpAt: number,
+  signal: AbortSignal,
+): Promise<boolean> {
+  if (connection === undefined) return true;
+  const { client } = connection;
+  if (client.status === 'wait') client.connect().catch(() => undefined); // The guard tells of it.
+  while (!['ready', 'end'].includes(client.status) && !signal.aborted && performance.now() < giveUpAt) {
+    await sleep(RETRY_MS, undefined, { signal }).catch(() => undefined);
+  }
+  return client.status === 'ready';
 }

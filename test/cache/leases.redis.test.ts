@@ -25,7 +25,7 @@ describe('while a lease is waited for', () => {
     'Redis may %s: nobody waits longer than for a poll and a deadline',
     async (end) => {
       const keys = createKeys(uniquePrefix());
-      const connect = (): Redis => closedLater(new Redis(server.port, server.host));
+      const connect = (): Redis => closedLater(new Redis(server.port, server.host, { disconnectTimeout: 50 }));
       const [one, other] = [openLeases(connect(), keys, 200), openLeases(connect(), keys, 200)];
       const lease = await mine(one.ask('k', { group: 'g', seen: undefined }));
       const wait = await theirs(other.ask('k', { group: 'g', seen: undefined }));

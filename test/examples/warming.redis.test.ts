@@ -23,6 +23,8 @@ function start(file: string, { env = {}, ...options }: RunOptions = {}): Program
 const command = (args: readonly string[], env: Record<string, string> = {}): Program =>
   start('../src/cli/cli.ts', { node: ['--import', 'tsx'], args, env });
 
+const index = JSON.stringify(resolve('src/index.ts'));
+
 function planFile(name: string, text: string): string {
   const file = join(folder, name);
   writeFileSync(file, text);
@@ -37,8 +39,17 @@ describe('the command', () => {
   });
 
   it('stops at Ctrl-C, and goes on from there the next time', async () => {
-    const place = { PRODUCTS: '400', REDIS_KEY_PREFIX: `resumed-${process.pid}:` };
-    const plan = ['warm', 'examples/warm-plan.mjs'];
+    const place = { REDIS_KEY_PREFIX: `resumed-${process.pid}:` };
+    // A suite whose deadline a busy machine keeps: it would stop because Redis is away.
+    const file = planFile(
+      'resumed.mjs',
+      `import { createRedis, createSuite } from ${index};
+       const redis = createRedis();
+       const suite = createSuite({ redis, deadline: '10s' });
+       const items = () => Array.from({ length: 403 }, (_, i) => ({ key: 'product:' + i, load: () => i, ttl: '1h' }));
+       export default { suite, plan: { items, total: 403 }, close: () => redis.disconnect() };`,
+    );
+    const plan = ['warm', file];
     const first = command([...plan, '--per-second', '20', '--concurrency', '1'], place);
     await first.wrote(/20 warmed|1\d*\/403/); // Five seconds: its first line.
     expect(await first.end('SIGINT')).toBe(130);
@@ -49,7 +60,6 @@ describe('the command', () => {
   });
 
   it('says what failed, and what is wrong with a plan', async () => {
-    const index = JSON.stringify(resolve('src/index.ts'));
     const failing = planFile(
       'failing.mjs',
       `import { createSuite } from ${index};

@@ -18,7 +18,7 @@ describe('a request that waits for the handler of another process', () => {
     const headers = { host: 'shop.test' };
     let runs = 0;
     const openProcess = (): Promise<number> => {
-      const redis = closedLater(new Redis(server.port, server.host));
+      const redis = closedLater(new Redis(server.port, server.host, { disconnectTimeout: 50 }));
       const app = express();
       app.get('/', openSuite('redis', { redis, prefix, deadline: '200ms' }).cache({ ttl: '1m' }), async (_req, res) => {
         if (++runs === 1) await door.passed;

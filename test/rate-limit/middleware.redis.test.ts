@@ -338,6 +338,11 @@ describe('a limited route', () => {
 });
 
 describe('rateLimit', () => {
+  it('names both policies of a limiter that is called as one of them would be', async () => {
+    const { limiter } = suiteOf().rateLimit({ name: 'concurrency', limit: 5, concurrent: 2 });
+    expect((await limiter.peek('k')).policies.map(({ name }) => name)).toEqual(['concurrency', 'concurrent']);
+  });
+
   it.each([
     ['no limit', {}, 'limit'],
     ['a limit that is no number', { limit: '5' }, 'whole number'],
@@ -345,7 +350,7 @@ describe('rateLimit', () => {
     ['both spellings of the window', { limit: 5, window: '1s', windowMs: 1_000 }, 'windowMs'],
     ['an unknown option', { limit: 5, limt: 6 }, 'limt'],
     ['policies beside a limit', { limit: 5, policies: [{ limit: 6 }] }, 'policies'],
-    ['two policies of one name', { policies: [{ limit: 5 }, { limit: 6 }] }, 'name'],
+    ['two policies of one name', { policies: [{ limit: 5 }, { limit: 6 }] }, 'two are called "default"'],
     ['an unknown algorithm', { limit: 5, algorithm: 'leaky' }, 'algorithm'],
     ['a burst without a bucket', { limit: 5, burst: 6 }, 'burst'],
     ['a name with a brace', { limit: 5, name: 'a}b' }, 'name'],
@@ -354,6 +359,7 @@ describe('rateLimit', () => {
     ['an address with too much', { limit: 5, deny: ['10.0.0.256'] }, 'deny'],
     ['a range with too little', { limit: 5, allow: ['10.0.0/8'] }, 'allow'],
     ['a range of colons', { limit: 5, deny: ['2001:db8:::/32'] }, 'deny'],
+    ['a range of a length that is none', { limit: 5, deny: ['2001:db8::/32x'] }, 'deny'],
     ['an unknown failure policy', { limit: 5, onRedisError: 'retry' }, 'onRedisError'],
     ['two keys', { limit: 5, key: () => '', keyGenerator: () => '' }, 'keyGenerator'],
   ])('refuses %s', (_what, options, message) => {
@@ -362,14 +368,47 @@ describe('rateLimit', () => {
     expect(create).toThrow(message);
   });
 
-  it.each(['12345', 'v1.2', 'user:7', 'a:b:c', 'team/7', '1.x/8', 'cafe:1'])(
-    'takes %j in a list for a key',
-    async (key) => {
-      const app = suiteOf().rateLimiter({ limit: 5, deny: [key] });
-      expect((await app.take(key)).allowed).toBe(false);
-      expect((await app.take(`${key}0`)).allowed).toBe(true);
-    },
-  );
+  it.each([
+    '2001:db8::12345',
+    'fe80::1::2',
+    ':::1',
+    '2001:db8::1::/64',
+    '::ffff:1.2.3.400',
+    'fe80::1::2%eth0',
+    '2001:db8:0:0:0:0:0:12345',
+    '2001:db8:0:0:0:0:1',
+    '1:2:3:4:5:6:7:8:9',
+    ' 10.0.0.1',
+    '2001:db8::1 ',
+  ])('refuses %j in a list: it is a mistyped address', (address) => {
+    for (const option of ['allow', 'deny']) {
+      const create = (): unknown => suiteOf().rateLimit({ limit: 5, [option]: [address] });
+      expect(create).toThrow(ConfigError);
+      expect(create).toThrow(`${option}: ${JSON.stringify(address)}`);
+    }
+  });
+
+  it.each([
+    '12345',
+    'v1.2',
+    'user:7',
+    'a:b:c',
+    'team/7',
+    '1.x/8',
+    'cafe:1',
+    'ip:1.2.3.4',
+    'a:1.2.3.4',
+    'tenant::7',
+    '00:1a:2b:3c:4d:5e',
+    `${'ab:'.repeat(19)}cd`,
+    'a:b:c:d:e:f',
+    ':',
+    '1:',
+  ])('takes %j in a list for a key', async (key) => {
+    const app = suiteOf().rateLimiter({ limit: 5, deny: [key] });
+    expect((await app.take(key)).allowed).toBe(false);
+    expect((await app.take(`${key}0`)).allowed).toBe(true);
+  });
 
   it('refuses a second limiter without a name, until the suite is closed', async () => {
     const prefix = uniquePrefix();

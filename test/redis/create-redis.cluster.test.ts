@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import calculateSlot from 'cluster-key-slot';
 import { Cluster, Redis } from 'ioredis';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { createSubscriber } from '../../src/redis/subscriber.ts';
 import { createRedis, type CreateRedisOptions } from '../../src/redis/redis.ts';
 import { closedLater, testClusterNodes, uniquePrefix } from '../support/connections.ts';
 import { answered, backAfter, collectingLogger, eventually } from '../support/outages.ts';
@@ -12,6 +13,18 @@ function create(options: CreateRedisOptions = {}): Cluster {
   const client = createRedis({ preset: 'production', logger: collectingLogger(), ...options });
   if (!(client instanceof Cluster)) throw new Error('expected a Cluster');
   return closedLater(client);
+}
+
+/** Closes a ready Cluster while it looks for its nodes; returns how often it has done so. */
+function closedWhileLooking(cluster: Cluster): () => number {
+  let count = 0;
+  const look = cluster.refreshSlotsCache.bind(cluster);
+  cluster.refreshSlotsCache = (callback) => {
+    look(callback);
+    if (cluster.status === 'ready') cluster.disconnect();
+    if (cluster.status !== 'connecting') count++;
+  };
+  return () => count;
 }
 
 /** The second that is promised, and what a busy machine adds to it: the servers, too, wait for a core. */
@@ -51,6 +64,24 @@ describe('createRedis on a Cluster', () => {
     expect(cluster.options.scaleReads).toBe(scaleReads);
     await answered(cluster);
     expect(await cluster.get(uniquePrefix())).toBeNull();
+  });
+
+  it('looks for its nodes no more once it is closed, even while it is looking, and neither does what listens to news', async () => {
+    const cluster = create({ clusterNodes: testClusterNodes(), clusterOptions: { slotsRefreshInterval: 20 } });
+    const listeners: Cluster[] = [];
+    const duplicate = cluster.duplicate.bind(cluster);
+    cluster.duplicate = (...options) => {
+      listeners.push(closedLater(duplicate(...options)));
+      return listeners[0] as Cluster;
+    };
+    createSubscriber(cluster, uniquePrefix(), () => undefined).start();
+    for (const each of [...listeners, cluster]) {
+      const looks = closedWhileLooking(each);
+      await eventually('a look', () => (looks() > 0 ? true : undefined));
+      await sleep(150);
+      expect(looks()).toBe(1);
+    }
+    expect(listeners).toHaveLength(1);
   });
 
   it('passes options of the Cluster and of its connections through', () => {

@@ -334,7 +334,7 @@ describe('a register that cannot be asked', () => {
   afterAll(() => server.stop());
 
   function connect(): Redis {
-    return closedLater(new Redis({ port: server.port, retryStrategy: () => 20 }));
+    return closedLater(new Redis({ port: server.port, retryStrategy: () => 20, disconnectTimeout: 50 }));
   }
 
   it('is never taken for one that says nothing, in either mode', async () => {

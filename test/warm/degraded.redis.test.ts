@@ -1,14 +1,16 @@
 import { afterAll, describe, expect, it } from '@jest/globals';
 import { Redis } from 'ioredis';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { WarmItem, WarmProgress } from '../../src/warm/warm.ts';
 import { heldLoad, openSuite } from '../data/backends.ts';
 import { closedLater, testRedis, uniquePrefix } from '../support/connections.ts';
-import { type RedisProcess, startRedis } from '../support/redis-server.ts';
+import { type RedisProcess, reservePort, startRedis } from '../support/redis-server.ts';
 import { all, items, last } from './plans.ts';
 
 let server: RedisProcess | undefined;
+const late: RedisProcess[] = [];
 
-afterAll(() => server?.stop());
+afterAll(() => Promise.all([server, ...late].map(async (each) => each?.stop())));
 
 describe('warming', () => {
   it('stops when Redis goes away, and when it is away already', async () => {
@@ -22,6 +24,32 @@ describe('warming', () => {
     expect(end?.state).toBe('degraded');
     expect(end?.done).toBeLessThan(100);
     expect((await all(suite.warm(items(5)))).map(({ state }) => state)).toEqual(['degraded']);
+  });
+
+  it.each([false, true])('begins as soon as its connection is there (lazily: %s)', async (lazyConnect) => {
+    const port = await reservePort();
+    const redis = closedLater(new Redis({ port, retryStrategy: () => 50, lazyConnect }));
+    const suite = openSuite(redis, { deadline: '100ms' });
+    const told = last(suite.warm(items(5)));
+    await sleep(400);
+    late.push(await startRedis([], port));
+    expect(await told).toMatchObject({ state: 'done', done: 5 });
+  });
+
+  it('does not begin any more when it is stopped before there is a connection', async () => {
+    const redis = closedLater(new Redis({ port: await reservePort(), retryStrategy: () => 50 }));
+    const suite = openSuite(redis, { deadline: '100ms' });
+    const stopping = new AbortController();
+    const loaded: string[] = [];
+    const told = ['a', 'b'].map((name, i) =>
+      last(suite.warm(items(5, loaded), { name, ...(i === 0 && { signal: stopping.signal }) })),
+    );
+    await sleep(200);
+    stopping.abort();
+    expect(await told[0]).toMatchObject({ state: 'aborted', done: 0 });
+    await suite.close();
+    expect(await told[1]).toMatchObject({ state: 'aborted', done: 0 });
+    expect(loaded).toEqual([]);
   });
 
   it('stops when its lock is another’s', async () => {
