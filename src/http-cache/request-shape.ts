@@ -45,8 +45,16 @@ const OWN_TO_RESPONSES = new Set([
 
 /** What earlier middleware has put on a request. Not under symbols: routers and Node keep things of their own there. */
 export function namesOn(req: Request): string[] {
-  const names = Object.getOwnPropertyNames(req);
+  const names = namesOf(req, Object.getOwnPropertyNames);
   return names.filter((name) => !OWN_TO_REQUESTS.has(name));
+}
+
+/** Some middleware passes on an object that inherits from its request, where that has put its own. */
+function namesOf(req: object, namesIn: (object: object) => string[]): string[] {
+  const names = namesIn(req);
+  if (Object.hasOwn(req, '_readableState')) return names; // What Node has made, and not an heir of that.
+  const parent = Object.getPrototypeOf(req) as object | null;
+  return parent === null || Object.hasOwn(parent, 'constructor') ? names : [...names, ...namesOf(parent, namesIn)];
 }
 
 /** Values that earlier middleware has put on a response. Its functions there send, and what begins so is for middleware and Node alone. */
@@ -62,7 +70,7 @@ export function valuesOn(res: Response): string[] {
  */
 export function shapeOf(req: Request, res: Response): string[] {
   // Every hit asks: what is listed costs a thirtieth of what is there.
-  const names = Object.keys(req).filter((name) => !OWN_TO_REQUESTS.has(name));
+  const names = namesOf(req, Object.keys).filter((name) => !OWN_TO_REQUESTS.has(name));
   // Seldom listed.
   for (const name of KEYED_GETTERS) if (Object.hasOwn(req, name)) names.push(name);
   for (const name of valuesOn(res)) names.push(`res.${name}`);

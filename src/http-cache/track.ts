@@ -1,10 +1,10 @@
-import type { IncomingHttpHeaders } from 'node:http';
 import type { Request, Response } from 'express';
 import type { CacheConfig } from './options.ts';
 import { foreignParameters } from './from-url.ts';
 import { isAddress, isCredential, isHarmless, tellsApart, USUAL_CREDENTIALS } from './request-fields.ts';
-import { KEYED_GETTERS, namesOn, shapeOf, valuesOn } from './request-shape.ts';
-import { type HeaderReadings, type OnRead, watch, watchedHeaders } from './watch.ts';
+import { namesOn, shapeOf, valuesOn } from './request-shape.ts';
+import { type HeaderReadings, type OnRead, watch } from './watch.ts';
+import { quieten, watchHeaders } from './watch-request.ts';
 import { watchSocket } from './watch-socket.ts';
 
 /** Watches what the handlers behind the cache read of a request. */
@@ -132,22 +132,6 @@ function headerReadings(
   };
 }
 
-function watchHeaders(req: Request, readings: HeaderReadings): void {
-  let headers = req.headers;
-  let proxy = watchedHeaders(headers, readings);
-  const isWatched = Reflect.defineProperty(req, 'headers', {
-    configurable: true,
-    enumerable: Object.prototype.propertyIsEnumerable.call(req, 'headers'),
-    get: () => proxy,
-    set(replaced: IncomingHttpHeaders) {
-      headers = replaced;
-      proxy = watchedHeaders(headers, readings);
-    },
-  });
-  const isAllWatched = ['rawHeaders', 'headersDistinct'].every((name) => watch(req, name, () => readings.all(headers)));
-  if (!isWatched || !isAllWatched) readings.all(headers);
-}
-
 function watchProperties(req: Request, res: Response, note: Note): void {
   const hasCredentials = Object.keys(req.headers).some(isCredential);
   const noteAs =
@@ -205,7 +189,10 @@ interface Watching {
 
 /** From where a request comes. */
 function watchWhence(req: Request, res: Response, { note, pause }: Watching): void {
-  for (const name of KEYED_GETTERS) quieten(req, name, { note, pause });
+  quieten(req, pause, (name) => {
+    const onRead = (): void => note('given', `req.${name}`);
+    if (!watch(req, name, onRead)) onRead();
+  });
   for (const name of ['ip', 'ips'] as const) watch(req, name, () => note('given', `req.${name}`));
   if (req.httpVersionMajor !== 1) {
     // Behind a proxy of Node's, where its own properties cannot be watched.
@@ -214,20 +201,4 @@ function watchWhence(req: Request, res: Response, { note, pause }: Watching): vo
   }
   const release = watchSocket(req.socket, () => note('given', 'the address or certificate of the connection'));
   res.once('close', release);
-}
-
-/** What a getter of Express' reads does not count; what somebody has put in its place does, where that says otherwise. */
-function quieten(req: Request, name: (typeof KEYED_GETTERS)[number], { note, pause }: Watching): void {
-  const prototype = Object.getPrototypeOf(req) as object;
-  const ofExpress = (): unknown => pause(() => Reflect.get(prototype, name, req) as unknown);
-  if (Object.hasOwn(req, name) && String(pause(() => req[name])) !== String(ofExpress())) {
-    const onRead = (): void => note('given', `req.${name}`);
-    if (!watch(req, name, onRead)) onRead();
-    return;
-  }
-  Reflect.defineProperty(req, name, {
-    configurable: true,
-    enumerable: false,
-    get: ofExpress,
-  });
 }

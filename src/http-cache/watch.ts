@@ -1,48 +1,109 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { inspect } from 'node:util';
+import { createBounded } from '../core/bounded.ts';
 
 /** Told of every reading of a property, with its value. */
 export type OnRead = (value: unknown) => void;
+
+/** A property that tells of its readings. */
+interface Watched {
+  readonly listeners: OnRead[];
+  /** What it was before. */
+  readonly former: PropertyDescriptor;
+}
+
+const WATCHED = Symbol('watched');
+
+type Target = object & { readonly [WATCHED]?: Map<PropertyKey, Watched> };
+
+interface Accessor {
+  get(this: Target): unknown;
+  set(this: Target, assigned: unknown): void;
+}
+
+/**
+ * The same functions for all objects: V8 makes accessors among the long-lived, and what they can reach, a request for example, would stay until the next full collection. Names may come from
+ * data, so only so many are remembered.
+ */
+const accessors = createBounded<PropertyKey, Accessor>(1_000);
+const getters = new WeakSet<object>();
 
 /**
  * Has a property tell of its readings. It stays what it is otherwise: its place, whether it is listed, whether it can be set or deleted, and what `this` is to its own
  * accessors. False: it cannot be watched.
  */
-export function watch(target: object, name: PropertyKey, onRead: OnRead): boolean {
+export function watch(target: Target, name: PropertyKey, onRead: OnRead): boolean {
   const own = Object.getOwnPropertyDescriptor(target, name);
-  const descriptor = own ?? inheritedDescriptor(target, name);
-  if (descriptor === undefined) return true;
-  let { value } = descriptor as { value: unknown };
+  if (isWatching(own)) return target[WATCHED]?.get(name)?.listeners.push(onRead) !== undefined;
+  const former = own ?? inheritedDescriptor(target, name);
+  if (former === undefined) return true;
+  if (!Object.hasOwn(target, WATCHED) && !attach(target, WATCHED, new Map())) return false;
+  const { get, set } = accessorOf(name);
+  const isWritable = former.set !== undefined || former.writable === true;
+  const enumerable = own?.enumerable ?? false;
+  target[WATCHED]?.set(name, { listeners: [onRead], former });
+  return Reflect.defineProperty(target, name, { configurable: true, enumerable, get, ...(isWritable && { set }) });
+}
 
-  function read(this: object): unknown {
-    const current: unknown = descriptor?.get === undefined ? value : descriptor.get.call(this);
-    onRead(current);
-    return current;
-  }
+/** Puts something on an object where nobody comes across it. False where the object takes no more properties. */
+export function attach(target: object, name: symbol, value: unknown): boolean {
+  return Reflect.defineProperty(target, name, { configurable: true, enumerable: false, writable: true, value });
+}
 
-  function write(this: object, assigned: unknown): void {
-    if (descriptor?.set !== undefined) descriptor.set.call(this, assigned);
-    else if (this === target) value = assigned;
-    // An object that inherits from this one gets a property of its own, as it would have.
-    else Object.defineProperty(this, name, { value: assigned, writable: true, enumerable: true, configurable: true });
-  }
-
-  const isWritable = descriptor.set !== undefined || descriptor.writable === true;
-  return Reflect.defineProperty(target, name, {
-    configurable: true,
-    enumerable: own?.enumerable ?? false,
-    get: read,
-    ...(isWritable && { set: write }),
-  });
+function isWatching(descriptor: PropertyDescriptor | undefined): boolean {
+  return descriptor?.get !== undefined && getters.has(descriptor.get);
 }
 
 function inheritedDescriptor(target: object, name: PropertyKey): PropertyDescriptor | undefined {
-  let object = Object.getPrototypeOf(target) as object | null;
-  for (; object !== null; object = Object.getPrototypeOf(object) as object | null) {
+  for (let object = parentOf(target); object !== null; object = parentOf(object)) {
     const descriptor = Object.getOwnPropertyDescriptor(object, name);
+    const holder = object;
+    // The functions would look for what is watched here, not there.
+    if (isWatching(descriptor))
+      return { get: () => Reflect.get(holder, name), set: (value) => Reflect.set(holder, name, value) };
     if (descriptor !== undefined) return descriptor;
   }
   return undefined;
+}
+
+function parentOf(object: object): object | null {
+  return Object.getPrototypeOf(object) as object | null;
+}
+
+function accessorOf(name: PropertyKey): Accessor {
+  const known = accessors.get(name);
+  if (known !== undefined) return known;
+  const created = createAccessor(name);
+  accessors.set(name, created);
+  getters.add(created.get);
+  return created;
+}
+
+/** `this` is the object that is watched, or one that inherits from it. */
+function createAccessor(name: PropertyKey): Accessor {
+  return {
+    get() {
+      const { listeners, former } = watchedOf(this, name);
+      const current: unknown = former.get === undefined ? former.value : former.get.call(this);
+      for (const tell of listeners) tell(current);
+      return current;
+    },
+    set(assigned) {
+      const { former } = watchedOf(this, name);
+      if (former.set !== undefined) former.set.call(this, assigned);
+      else if (isWatching(Object.getOwnPropertyDescriptor(this, name))) former.value = assigned;
+      // An object that inherits from this one gets a property of its own, as it would have.
+      else Object.defineProperty(this, name, { value: assigned, writable: true, enumerable: true, configurable: true });
+    },
+  };
+}
+
+function watchedOf(heir: Target, name: PropertyKey): Watched {
+  for (let object: Target | null = heir; object !== null; object = parentOf(object)) {
+    const watched = Object.hasOwn(object, WATCHED) ? object[WATCHED]?.get(name) : undefined;
+    if (watched !== undefined) return watched;
+  }
+  return { listeners: [], former: {} };
 }
 
 /** Told of readings of header fields. */

@@ -163,6 +163,50 @@ describe('a request that is watched', () => {
   });
 });
 
+describe('a request of a request', () => {
+  /** What a handler reads through an object that inherits from its request, behind a cache of its own. */
+  it.each<[string, (req: Known) => unknown]>([
+    ['a property', (req) => req.user?.name],
+    ['a header', (req) => req.headers.cookie],
+    ['all headers', (req) => JSON.stringify(req.rawHeaders)],
+    ['the session', (req) => req.session?.user],
+  ])('tells of its readings as well, through two caches: %s', async (_name, read) => {
+    const inner = cacheOf();
+    const app = express();
+    app.use(identify);
+    app.get('/', cacheOf(), (req, res, next) => {
+      const heir = Object.create(req) as Request;
+      inner(heir, res, (error: unknown) => {
+        if (error !== undefined) return next(error);
+        res.send(`${heir.protocol} ${heir.hostname} ${String(heir.headers.host)} ${String(read(heir as Known))}`);
+      });
+    });
+    const port = await listen(app);
+    for (const name of ['ann', 'bob', 'ann']) {
+      const response = await ask(port, '/', { headers: { Cookie: `sid=${name}` } });
+      expect(response.text).toMatch(/^http 127\.0\.0\.1 127\.0\.0\.1:\d+ /);
+      expect(response.text).toContain(name);
+      expect(verdict(response)).not.toBe(HIT);
+    }
+  });
+
+  it('finds what was stored for those who bring no more', async () => {
+    const inner = cacheOf();
+    let runs = 0;
+    const app = express();
+    app.use(identify);
+    app.get('/', (req, res, next) => {
+      inner(Object.create(req) as Request, res, (error: unknown) =>
+        error === undefined ? res.send(String(++runs)) : next(error),
+      );
+    });
+    const port = await listen(app);
+    const texts: string[] = [];
+    for (let i = 0; i < 2; i++) texts.push((await ask(port, '/')).text);
+    expect(texts).toEqual(['1', '1']);
+  });
+});
+
 /** How two users who share nothing but a cache are answered. */
 async function forTwo(handler: RequestHandler, before: RequestHandler): Promise<string[]> {
   const app = express();
