@@ -9,6 +9,20 @@ const TEXT_BYTES = 24;
 const NUMBER_BYTES = 16;
 /** For each name of a layout. Other values may have the same, which nobody knows: so it is too much rather than too little. */
 const NAME_BYTES = 110;
+/** For each property of what the engine keeps as a table: objects with many properties, or with numbers for names. Their tables are up to two thirds empty. */
+const TABLE_PLACE_BYTES = 72;
+
+/** Objects with more properties are tables to the engine, which takes longer to copy them than to parse them. */
+const MAX_PROPERTIES = 100;
+/** So are objects that have numbers for names. Those names come first. */
+const NUMBER = /^\d+$/;
+
+/** Whether the engine keeps an object as a table, or may. */
+export function isTable(part: object): boolean {
+  if (Array.isArray(part)) return false;
+  const names = Object.keys(part);
+  return names.length > MAX_PROPERTIES || NUMBER.test(names[0] ?? '');
+}
 
 /** How many bytes a value takes that `JSON.parse` gave; infinitely many when it is deeper than what is stored. */
 export function heapBytesOf(value: unknown): number {
@@ -20,7 +34,8 @@ export function heapBytesOf(value: unknown): number {
     if (typeof part !== 'object' || part === null) return 0;
     if (depth >= MAX_DEPTH) return Infinity;
     const inner: unknown[] = Object.values(part);
-    const own = (Array.isArray(part) ? LIST_BYTES : OBJECT_BYTES) + PLACE_BYTES * inner.length;
+    const placeBytes = isTable(part) ? TABLE_PLACE_BYTES : PLACE_BYTES;
+    const own = (Array.isArray(part) ? LIST_BYTES : OBJECT_BYTES) + placeBytes * inner.length;
     const bytes = Math.max(LEAST_BYTES, own) + bytesOfNames(part, layouts);
     return inner.reduce<number>((sum, next) => sum + bytesOf(next, depth + 1), bytes);
   }

@@ -25,8 +25,10 @@ export function createKeepsakes(codec: Codec, mode: ValueMode): Keepsakes {
   function settle(value: unknown, beside: Beside, isDue: boolean): unknown {
     if (mode === 'frozen') deepFreeze(value);
     if (!isDue || value === UNREADABLE) return value;
-    const take = mode === 'frozen' ? (): unknown => value : copierOf(value);
-    const isKept = take && beside.keep(beside, { owner, bytes: heapBytesOf(value), take }, MAX_SHARE[mode]);
+    const copier = mode === 'frozen' ? undefined : copierOf(value);
+    const take = mode === 'frozen' ? (): unknown => value : copier?.copy;
+    const bytes = heapBytesOf(value) + (copier?.bytes ?? 0);
+    const isKept = take && beside.keep(beside, { owner, bytes, take }, MAX_SHARE[mode]);
     return isKept === true ? take() : value;
   }
 

@@ -7,14 +7,19 @@ type Naming = (typeof NAMING)[number];
 
 type Listeners = Set<() => void>;
 
-const listeners = new WeakMap<Socket, Listeners>();
+/** Whom a connection tells. A property of its own: what inherits from the connection, or is a proxy of it, comes to it as well. */
+const LISTENERS = Symbol('listeners');
+
+interface Watched {
+  [LISTENERS]?: Listeners;
+}
 
 /** What tells of readings, on any connection. */
 const telling = new WeakSet<NonNullable<PropertyDescriptor['get']>>();
 
 /**
- * For what connections inherit: one of each for all of them. Properties that differ from connection to connection, or are deleted again, would have V8 keep each connection as a dictionary, and all its
- * later requests would be slow.
+ * For what connections inherit from their class: one of each for all of them. Properties that differ from connection to connection, or are deleted again, would have V8 keep each connection as a
+ * dictionary, and all its later requests would be slow.
  */
 const TELLING = new Map(NAMING.map((name) => [name, tellingOf(name)] as const));
 
@@ -23,29 +28,39 @@ const TELLING = new Map(NAMING.map((name) => [name, tellingOf(name)] as const));
  * stays in place.
  */
 export function watchSocket(socket: Socket, onRead: () => void): () => void {
-  const told: Listeners = listeners.get(socket) ?? new Set();
-  listeners.set(socket, told);
+  const told = listenersOf(socket);
   for (const name of NAMING) if (name in socket) watchName(socket, name, told);
   told.add(onRead);
   return () => void told.delete(onRead);
 }
 
+function listenersOf(socket: Socket & Watched): Listeners {
+  const existing = socket[LISTENERS];
+  if (existing !== undefined) return existing;
+  const added: Listeners = new Set();
+  Reflect.defineProperty(socket, LISTENERS, { configurable: true, value: added });
+  return added;
+}
+
 function watchName(socket: Socket, name: Naming, told: Listeners): void {
   const own = Object.getOwnPropertyDescriptor(socket, name);
   if (own?.get !== undefined && telling.has(own.get)) return;
-  if (own !== undefined) watch(socket, name, () => told.forEach((tell) => tell()));
-  else Object.defineProperty(socket, name, TELLING.get(name) ?? {});
+  // What inherits from another connection gets one of its own: what it inherits may tell as well.
+  const isOfClass = own === undefined && Object.getPrototypeOf(socket) === classOf(socket);
+  const shared = isOfClass ? TELLING.get(name) : undefined;
+  if (shared === undefined) watch(socket, name, () => told.forEach((tell) => tell()));
+  else Reflect.defineProperty(socket, name, shared);
   const { get } = Object.getOwnPropertyDescriptor(socket, name) ?? {};
   if (get !== undefined) telling.add(get);
 }
 
-function tellingOf(name: Naming): PropertyDescriptor & ThisType<Socket> {
+function tellingOf(name: Naming): PropertyDescriptor & ThisType<Socket & Watched> {
   return {
     configurable: true,
     enumerable: false,
     get() {
-      listeners.get(this)?.forEach((tell) => tell());
-      return Reflect.get(Object.getPrototypeOf(this) as object, name, this);
+      this[LISTENERS]?.forEach((tell) => tell());
+      return Reflect.get(classOf(this), name, this);
     },
     // Methods can be replaced, and are a property of the connection's own then.
     ...(name.startsWith('get') && {
@@ -54,4 +69,11 @@ function tellingOf(name: Naming): PropertyDescriptor & ThisType<Socket> {
       },
     }),
   };
+}
+
+/** What a connection is an instance of; asked of what inherits from one as well. */
+function classOf(heir: object): object {
+  let object = heir;
+  while (!Object.hasOwn(object, 'constructor')) object = Object.getPrototypeOf(object) as object;
+  return object;
 }
