@@ -38,10 +38,13 @@ export function watch(target: Target, name: PropertyKey, onRead: OnRead): boolea
   const former = own ?? inheritedDescriptor(target, name);
   if (former === undefined) return true;
   if (!Object.hasOwn(target, WATCHED) && !attach(target, WATCHED, new Map())) return false;
-  const { get, set } = accessorOf(name);
+  const watched: Watched = { listeners: [onRead], former };
+  // It was watched before, and somebody has put something around that: what is there calls the accessor that is for all.
+  const isAround = target[WATCHED]?.has(name) === true;
+  const { get, set } = isAround ? createAccessor(name, () => watched) : accessorOf(name);
+  if (!isAround) target[WATCHED]?.set(name, watched);
   const isWritable = former.set !== undefined || former.writable === true;
   const enumerable = own?.enumerable ?? false;
-  target[WATCHED]?.set(name, { listeners: [onRead], former });
   return Reflect.defineProperty(target, name, { configurable: true, enumerable, get, ...(isWritable && { set }) });
 }
 
@@ -73,29 +76,30 @@ function parentOf(object: object): object | null {
 function accessorOf(name: PropertyKey): Accessor {
   const known = accessors.get(name);
   if (known !== undefined) return known;
-  const created = createAccessor(name);
+  const created = createAccessor(name, (heir) => watchedOf(heir, name));
   accessors.set(name, created);
   getters.add(created.get);
   return created;
 }
 
 /** `this` is the object that is watched, or one that inherits from it. */
-function createAccessor(name: PropertyKey): Accessor {
-  return {
+function createAccessor(name: PropertyKey, find: (heir: Target) => Watched): Accessor {
+  const accessor: Accessor = {
     get() {
-      const { listeners, former } = watchedOf(this, name);
+      const { listeners, former } = find(this);
       const current: unknown = former.get === undefined ? former.value : former.get.call(this);
       for (const tell of listeners) tell(current);
       return current;
     },
     set(assigned) {
-      const { former } = watchedOf(this, name);
+      const { former } = find(this);
       if (former.set !== undefined) former.set.call(this, assigned);
-      else if (isWatching(Object.getOwnPropertyDescriptor(this, name))) former.value = assigned;
+      else if (Object.getOwnPropertyDescriptor(this, name)?.get === accessor.get) former.value = assigned;
       // An object that inherits from this one gets a property of its own, as it would have.
       else Object.defineProperty(this, name, { value: assigned, writable: true, enumerable: true, configurable: true });
     },
   };
+  return accessor;
 }
 
 function watchedOf(heir: Target, name: PropertyKey): Watched {

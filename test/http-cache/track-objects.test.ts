@@ -163,6 +163,30 @@ describe('a request that is watched', () => {
   });
 });
 
+describe('a request through two caches', () => {
+  it('is watched by both where something was put around what the first one watches', async () => {
+    const app = express();
+    app.use(identify);
+    app.get('/', cacheOf(), around, cacheOf(), (req, res) => void res.send(`for ${String((req as Known).user?.name)}`));
+    const port = await listen(app);
+    for (const name of ['ann', 'bob']) {
+      const response = await ask(port, '/', { headers: { Cookie: `sid=${name}` } });
+      expect(response.text).toBe(`for ${name}`);
+      expect(verdict(response)).toBe(`${MISS}, ${MISS}`);
+    }
+  });
+
+  const around: RequestHandler = (req, _res, next) => {
+    const { get } = Object.getOwnPropertyDescriptor(req, 'user') ?? {};
+    const user = (req as Known).user;
+    Object.defineProperty(req, 'user', {
+      configurable: true,
+      get: () => (get === undefined ? user : (get.call(req) as unknown)),
+    });
+    next();
+  };
+});
+
 describe('a request of a request', () => {
   /** What a handler reads through an object that inherits from its request, behind a cache of its own. */
   it.each<[string, (req: Known) => unknown]>([
