@@ -32,7 +32,7 @@ const options = {
   warmup: Number(values.warmup ?? 5),
   bursts: Number(values.bursts ?? 20),
   entries: (values.entries ?? '10,10000,1000000').split(',').map(Number),
-  fillMs: 180_000, // An entry that takes longer than this for so many is not waited for.
+  fillMs: 300_000, // An entry that takes longer than this for so many is not waited for.
   parts: (values.parts ?? Object.keys(PARTS).join()).split(','),
 };
 buildIfOlder();
