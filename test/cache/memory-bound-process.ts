@@ -16,10 +16,10 @@ const address = (i: number): string => `d:user:${i}`;
 const draft = (i: number): ReturnType<typeof draftOf> =>
   draftOf(register.stamp() ?? { generation: 0, clock: 0 }, address(i), { body: Buffer.alloc(20) });
 
-/** Bytes in use: the least there is, once collecting garbage has given nothing back three times. Buffers are given back behind. */
+/** Bytes in use: the least there is, once collecting garbage has given nothing back five times. Buffers are given back behind. */
 async function used(): Promise<number> {
   let least = Infinity;
-  for (let futile = 0; futile < 3; futile++) {
+  for (let futile = 0; futile < 5; futile++) {
     globalThis.gc?.();
     await sleep(20);
     const { heapUsed, external } = process.memoryUsage();
